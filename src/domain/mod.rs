@@ -1,0 +1,19 @@
+//! The rules of invitations, pure: what may follow what, what a secret looks like, how long it lives, how often it may be tried.
+//!
+//! Nothing in here does I/O, reads a clock, awaits, or knows HTTP or SQL: time, randomness and ids come in as arguments.
+//! Every path into a rule (native API, login with the OTP, worker) calls the same function here.
+
+pub mod account;
+pub mod attempt;
+pub mod contact;
+pub mod ids;
+pub mod invitation;
+pub mod keys;
+pub mod message;
+pub mod otp;
+pub mod password;
+pub mod secret;
+pub mod settings;
+pub mod text;
+pub mod time;
+pub mod token;

@@ -1,0 +1,355 @@
+//! How invitations behave for one tenant: the operator's defaults with the tenant's overrides merged over them.
+//!
+//! The JSON form (camelCase, RFC 7396 merge) is the contract of `/v1/settings`, of the `defaults` section of the
+//! configuration and of the stored overrides alike. A change touches only invitations issued afterwards.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::invitation::{Method, Purpose};
+use super::otp::OtpShape;
+use super::text::is_unsafe_char;
+
+/// Longest expiry that can be set, in minutes (7 days, the original's range).
+pub const EXPIRY_MINUTES_MAX: i64 = 10_080;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    pub enabled: bool,
+    pub method: Method,
+    pub expiry_minutes: i64,
+    pub activation_notification: bool,
+    pub lock_account_until_password_set: bool,
+    pub notifications: Notifications,
+    pub otp: OtpSettings,
+    pub password_reset: PasswordResetSettings,
+    pub resend: ResendSettings,
+    pub links: LinkSettings,
+    pub locale: String,
+    pub password_policy: PasswordPolicy,
+    pub policy: PolicySettings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notifications {
+    /// We send the messages.
+    Internal,
+    /// The caller gets the secret in the answer and sends it.
+    External,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OtpSettings {
+    pub uppercase: bool,
+    pub lowercase: bool,
+    pub digits: bool,
+    pub length: u8,
+    pub max_attempts: u8,
+    pub hashing: OtpHashing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OtpHashing {
+    /// HMAC for short-lived codes, argon2id for those that live longer than a day.
+    Auto,
+    /// argon2id for every code.
+    Argon2id,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PasswordResetSettings {
+    pub method: Method,
+    pub expiry_minutes: i64,
+    pub lock_account: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResendSettings {
+    pub cooldown_seconds: u32,
+    pub max_per_invitation: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LinkSettings {
+    /// Page that sets the password; `{token}` is replaced, best placed in the fragment so that no server logs it.
+    pub setup_url: String,
+    /// Page where an OTP is entered.
+    pub otp_url: String,
+    /// Prefix-free, exact URLs or `https://host/*` patterns that `redirectUrl` may name.
+    pub allowed_redirects: Vec<String>,
+    /// Origins whose pages may call the public routes.
+    pub allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PasswordPolicy {
+    pub min_length: u16,
+    pub max_length: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicySettings {
+    pub profile: Profile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// All that the original allows, with warnings where a standard says otherwise.
+    Compatible,
+    /// Refuses settings outside the ceilings of NIST SP 800-63B-4 and ASVS 5.0.
+    Strict,
+}
+
+/// One thing wrong with settings: where (JSON pointer), which rule, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsProblem {
+    pub pointer: String,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            method: Method::EmailLink,
+            expiry_minutes: 1440,
+            activation_notification: true,
+            lock_account_until_password_set: true,
+            notifications: Notifications::Internal,
+            otp: OtpSettings {
+                uppercase: true,
+                lowercase: true,
+                digits: true,
+                length: 6,
+                max_attempts: 5,
+                hashing: OtpHashing::Auto,
+            },
+            password_reset: PasswordResetSettings { method: Method::EmailLink, expiry_minutes: 1440, lock_account: true },
+            resend: ResendSettings { cooldown_seconds: 60, max_per_invitation: 5 },
+            links: LinkSettings {
+                setup_url: "https://localhost/set-password#token={token}".to_owned(),
+                otp_url: "https://localhost/enter-code".to_owned(),
+                allowed_redirects: Vec::new(),
+                allowed_origins: Vec::new(),
+            },
+            locale: "en".to_owned(),
+            password_policy: PasswordPolicy { min_length: 8, max_length: 128 },
+            policy: PolicySettings { profile: Profile::Compatible },
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with `overrides` (a JSON merge patch) laid over them, checked as a whole.
+    ///
+    /// # Errors
+    /// Every problem found, each with its pointer.
+    pub fn merged(&self, overrides: &Value) -> Result<Self, Vec<SettingsProblem>> {
+        let mut tree = serde_json::to_value(self).map_err(|e| vec![malformed(String::new(), &e.to_string())])?;
+        merge(&mut tree, overrides);
+        let settings: Self = serde_path_to_error::deserialize(tree)
+            .map_err(|e| vec![malformed(pointer_of(e.path()), &e.inner().to_string())])?;
+        let problems = settings.problems();
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+    }
+
+    /// Every rule that these settings break.
+    #[must_use]
+    pub fn problems(&self) -> Vec<SettingsProblem> {
+        let mut found = Vec::new();
+        check_expiry(&mut found, "/expiryMinutes", self.expiry_minutes);
+        check_expiry(&mut found, "/passwordReset/expiryMinutes", self.password_reset.expiry_minutes);
+        check_otp(&mut found, &self.otp);
+        check_links(&mut found, &self.links);
+        check_password_policy(&mut found, self.password_policy);
+        if self.locale.is_empty() || self.locale.len() > 35 || self.locale.chars().any(is_unsafe_char) {
+            found.push(problem("/locale", "invalid_locale", "must be a language tag such as `en` or `de-CH`"));
+        }
+        if self.policy.profile == Profile::Strict {
+            self.check_strict(&mut found);
+        }
+        found
+    }
+
+    /// The method used when a call names none.
+    #[must_use]
+    pub const fn method_for(&self, purpose: Purpose) -> Method {
+        match purpose {
+            Purpose::Onboarding => self.method,
+            Purpose::PasswordReset => self.password_reset.method,
+        }
+    }
+
+    /// The expiry in minutes used when a call names none.
+    #[must_use]
+    pub const fn expiry_for(&self, purpose: Purpose) -> i64 {
+        match purpose {
+            Purpose::Onboarding => self.expiry_minutes,
+            Purpose::PasswordReset => self.password_reset.expiry_minutes,
+        }
+    }
+
+    /// Whether the account is locked until the password is set when a call does not say.
+    #[must_use]
+    pub const fn lock_for(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Onboarding => self.lock_account_until_password_set,
+            Purpose::PasswordReset => self.password_reset.lock_account,
+        }
+    }
+
+    /// Ceilings of the strict profile for one invitation: link 30 days, e-mail OTP 24 h, SMS OTP 10 min, 20 bits.
+    #[must_use]
+    pub fn exceeds_strict(&self, method: Method, expiry_minutes: i64) -> Option<&'static str> {
+        let ceiling = match method {
+            Method::EmailLink => 43_200,
+            Method::EmailOtp => 1440,
+            Method::SmsOtp => 10,
+        };
+        if expiry_minutes < 0 || expiry_minutes > ceiling {
+            return Some("expiry_too_long");
+        }
+        (method.is_otp() && OtpShape::from(self.otp).bits() < 20.0).then_some("otp_too_weak")
+    }
+
+    fn check_strict(&self, found: &mut Vec<SettingsProblem>) {
+        for (pointer, purpose) in [("/expiryMinutes", Purpose::Onboarding), ("/passwordReset/expiryMinutes", Purpose::PasswordReset)] {
+            if let Some(code) = self.exceeds_strict(self.method_for(purpose), self.expiry_for(purpose)) {
+                let pointer = if code == "otp_too_weak" { "/otp" } else { pointer };
+                found.push(problem(pointer, code, "is outside what the strict profile allows for this method"));
+            }
+        }
+    }
+}
+
+impl LinkSettings {
+    /// Whether a page of `origin` (scheme, host, port) may call the public routes.
+    #[must_use]
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed == origin)
+    }
+
+    /// Whether `url` may be named as `redirectUrl`: an exact entry, or below an entry that ends in `/*`.
+    #[must_use]
+    pub fn allows_redirect(&self, url: &url::Url) -> bool {
+        self.allowed_redirects.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(prefix) => url.as_str().starts_with(prefix),
+            None => url::Url::parse(allowed).is_ok_and(|allowed| allowed == *url),
+        })
+    }
+}
+
+/// How long an invitation lives; `None` is for ever.
+#[must_use]
+pub fn lifetime(expiry_minutes: i64) -> Option<Duration> {
+    u64::try_from(expiry_minutes).ok().map(|minutes| Duration::from_secs(minutes.saturating_mul(60)))
+}
+
+/// True for the expiries that can be asked for: -1 (never), 0 (at once), 1 to [`EXPIRY_MINUTES_MAX`].
+#[must_use]
+pub const fn is_expiry(minutes: i64) -> bool {
+    minutes >= -1 && minutes <= EXPIRY_MINUTES_MAX
+}
+
+fn check_expiry(found: &mut Vec<SettingsProblem>, pointer: &str, minutes: i64) {
+    if !is_expiry(minutes) {
+        found.push(problem(pointer, "out_of_range", "must be -1 (never), 0 (at once) or 1 to 10080 minutes"));
+    }
+}
+
+fn check_otp(found: &mut Vec<SettingsProblem>, otp: &OtpSettings) {
+    if !(otp.uppercase || otp.lowercase || otp.digits) {
+        found.push(problem("/otp", "no_character_class", "at least one of uppercase, lowercase and digits must be on"));
+    }
+    if !(4..=10).contains(&otp.length) {
+        found.push(problem("/otp/length", "out_of_range", "must be 4 to 10"));
+    }
+    if !(1..=10).contains(&otp.max_attempts) {
+        found.push(problem("/otp/maxAttempts", "out_of_range", "must be 1 to 10"));
+    }
+}
+
+fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
+    if !links.setup_url.contains("{token}") {
+        found.push(problem("/links/setupUrl", "placeholder_missing", "must contain {token}"));
+    }
+    for (pointer, text) in [("/links/setupUrl", &links.setup_url), ("/links/otpUrl", &links.otp_url)] {
+        if !is_page_url(text) {
+            found.push(problem(pointer, "invalid_url", "must be an absolute http or https URL without credentials"));
+        }
+    }
+    for (index, origin) in links.allowed_origins.iter().enumerate() {
+        if !url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
+            let pointer = format!("/links/allowedOrigins/{index}");
+            found.push(problem(&pointer, "invalid_origin", "must be scheme://host[:port] and nothing else"));
+        }
+    }
+    for (index, redirect) in links.allowed_redirects.iter().enumerate() {
+        let (base, wildcard) = redirect.strip_suffix('*').map_or((redirect.as_str(), false), |base| (base, true));
+        if !is_page_url(base) || (wildcard && !base.ends_with('/')) || base.contains('*') {
+            let pointer = format!("/links/allowedRedirects/{index}");
+            found.push(problem(&pointer, "invalid_url", "must be an absolute URL; `*` may stand only after the last `/`"));
+        }
+    }
+}
+
+fn is_page_url(text: &str) -> bool {
+    !text.chars().any(is_unsafe_char)
+        && url::Url::parse(text).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() && url.password().is_none()
+        })
+}
+
+fn check_password_policy(found: &mut Vec<SettingsProblem>, policy: PasswordPolicy) {
+    if policy.min_length < 8 || policy.min_length > 64 {
+        found.push(problem("/passwordPolicy/minLength", "out_of_range", "must be 8 to 64"));
+    }
+    if policy.max_length < 64 || policy.max_length > 1024 {
+        found.push(problem("/passwordPolicy/maxLength", "out_of_range", "must be 64 to 1024"));
+    }
+}
+
+fn problem(pointer: &str, code: &'static str, detail: &str) -> SettingsProblem {
+    SettingsProblem { pointer: pointer.to_owned(), code, detail: detail.to_owned() }
+}
+
+fn malformed(pointer: String, detail: &str) -> SettingsProblem {
+    SettingsProblem { pointer, code: "malformed", detail: detail.to_owned() }
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    let text = path.to_string();
+    if text == "." { String::new() } else { format!("/{}", text.replace('.', "/")) }
+}
+
+/// RFC 7396: objects merge key by key, `null` removes (here: leaves the lower layer's value), anything else replaces.
+fn merge(target: &mut Value, patch: &Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (key, value) in patch {
+                match target.get_mut(key) {
+                    Some(existing) if value.is_object() => merge(existing, value),
+                    _ if value.is_null() => {}
+                    _ => {
+                        target.insert(key.clone(), value.clone());
+                    }
+                }
+            }
+        }
+        (_, Value::Null) => {}
+        (target, value) => *target = value.clone(),
+    }
+}
