@@ -17,3 +17,4 @@ pub mod settings;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod verifier;

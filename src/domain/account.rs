@@ -1,0 +1,146 @@
+//! The state that we own of a directory account: our lock on it and its budget of wrong OTPs.
+
+use super::ids::{Realm, TenantId, Username};
+use super::invitation::Purpose;
+use super::text::text_enum;
+use super::time::Timestamp;
+
+text_enum!(
+    /// Why an account is locked; the first two are the only ones that completing an invitation lifts.
+    LockReason {
+        PendingAskPassword = "PENDING_ASK_PASSWORD",
+        PendingPasswordReset = "PENDING_ADMIN_FORCED_USER_PASSWORD_RESET",
+        AdminInitiated = "ADMIN_INITIATED",
+    }
+);
+
+impl LockReason {
+    #[must_use]
+    pub const fn for_purpose(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Onboarding => Self::PendingAskPassword,
+            Purpose::PasswordReset => Self::PendingPasswordReset,
+        }
+    }
+
+    /// Whether setting the password lifts it.
+    #[must_use]
+    pub const fn ends_with_acceptance(self) -> bool {
+        matches!(self, Self::PendingAskPassword | Self::PendingPasswordReset)
+    }
+}
+
+text_enum!(
+    /// What we know of the lock in the directory.
+    Hold {
+        None = "none",
+        /// We saw the account active and are about to lock it: after a crash, a lock found there is ours.
+        Intended = "intended",
+        Held = "held",
+        /// It was inactive before we came; somebody else's, never lifted by us.
+        Foreign = "foreign",
+    }
+);
+
+text_enum!(
+    /// Whether the directory is known to agree with the state wanted.
+    DirectorySync { Synced = "synced", Pending = "pending", Failed = "failed", Drifted = "drifted" }
+);
+
+text_enum!(
+    /// The account's state in the original's words.
+    AccountState { PendingAskPassword = "PENDING_AP", PendingReset = "PENDING_FUPR", Locked = "LOCKED", Unlocked = "UNLOCKED" }
+);
+
+/// What is stored of an account.
+#[derive(Clone)]
+pub struct Account {
+    pub tenant: TenantId,
+    pub realm: Realm,
+    pub username: Username,
+    pub user_id: Option<String>,
+    /// Wrong OTPs since the last success, over all channels, generations and paths.
+    pub otp_failures: i64,
+    /// The lock wanted, if any.
+    pub lock_reason: Option<LockReason>,
+    pub hold: Hold,
+    pub directory: DirectorySync,
+    /// Grows with every change of what is wanted; a sync that read an older one is repeated.
+    pub version: i64,
+    pub updated_at: Timestamp,
+}
+
+impl Account {
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.lock_reason.is_some() || matches!(self.hold, Hold::Foreign)
+    }
+
+    /// Whether completing an invitation may unlock the account: the lock is ours and waits for just that.
+    #[must_use]
+    pub fn unlocks_on_acceptance(&self) -> bool {
+        matches!(self.hold, Hold::Held | Hold::Intended) && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
+    }
+
+    /// The state in the original's words, given the live invitation's purpose.
+    #[must_use]
+    pub const fn state(&self, live: Option<Purpose>) -> AccountState {
+        match (live, self.is_locked()) {
+            (Some(Purpose::Onboarding), _) => AccountState::PendingAskPassword,
+            (Some(Purpose::PasswordReset), _) => AccountState::PendingReset,
+            (None, true) => AccountState::Locked,
+            (None, false) => AccountState::Unlocked,
+        }
+    }
+}
+
+/// What to do in the directory so that it comes to agree with what is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncStep {
+    /// Note the intention, then lock.
+    Lock,
+    /// It is locked already and not by us: leave it.
+    LeaveForeign,
+    /// It is as wanted.
+    Nothing,
+    Unlock,
+}
+
+/// Decides the next step from what is wanted, what we know we did, and what the directory says.
+#[must_use]
+pub const fn sync_step(wants_lock: bool, hold: Hold, active: bool) -> SyncStep {
+    match (wants_lock, active, hold) {
+        (true, true, _) => SyncStep::Lock,
+        (true, false, Hold::Intended | Hold::Held) | (false, true, _) => SyncStep::Nothing,
+        (true, false, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
+        (false, false, Hold::Intended | Hold::Held) => SyncStep::Unlock,
+        (false, false, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_lock_is_ever_lifted() {
+        for hold in Hold::ALL {
+            let ours = matches!(hold, Hold::Intended | Hold::Held);
+            assert_eq!(sync_step(false, *hold, false) == SyncStep::Unlock, ours, "{hold:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_found_after_our_intention_is_ours_and_one_found_before_is_not() {
+        assert_eq!(sync_step(true, Hold::Intended, false), SyncStep::Nothing);
+        assert_eq!(sync_step(true, Hold::None, false), SyncStep::LeaveForeign);
+        assert_eq!(sync_step(true, Hold::None, true), SyncStep::Lock);
+    }
+
+    #[test]
+    fn an_administrators_lock_does_not_end_with_acceptance() {
+        assert!(LockReason::PendingAskPassword.ends_with_acceptance());
+        assert!(LockReason::PendingPasswordReset.ends_with_acceptance());
+        assert!(!LockReason::AdminInitiated.ends_with_acceptance());
+    }
+}

@@ -1,0 +1,88 @@
+//! What the outbox holds: messages to a person and states to reach in the directory.
+
+use serde::{Deserialize, Serialize};
+
+use super::invitation::{Channel, Method, Purpose};
+use super::text::text_enum;
+
+text_enum!(
+    /// What a row of the outbox is for.
+    Kind {
+        InvitationEmailLink = "invitation_email_link",
+        InvitationEmailOtp = "invitation_email_otp",
+        InvitationSmsOtp = "invitation_sms_otp",
+        PasswordResetEmailLink = "password_reset_email_link",
+        PasswordResetEmailOtp = "password_reset_email_otp",
+        PasswordResetSmsOtp = "password_reset_sms_otp",
+        ActivationEmail = "activation_email",
+        ActivationSms = "activation_sms",
+        /// Bring the directory's lock to the state wanted.
+        AccountSync = "account_sync",
+    }
+);
+
+impl Kind {
+    /// The message that carries the secret.
+    #[must_use]
+    pub const fn invitation(purpose: Purpose, method: Method) -> Self {
+        match (purpose, method) {
+            (Purpose::Onboarding, Method::EmailLink) => Self::InvitationEmailLink,
+            (Purpose::Onboarding, Method::EmailOtp) => Self::InvitationEmailOtp,
+            (Purpose::Onboarding, Method::SmsOtp) => Self::InvitationSmsOtp,
+            (Purpose::PasswordReset, Method::EmailLink) => Self::PasswordResetEmailLink,
+            (Purpose::PasswordReset, Method::EmailOtp) => Self::PasswordResetEmailOtp,
+            (Purpose::PasswordReset, Method::SmsOtp) => Self::PasswordResetSmsOtp,
+        }
+    }
+
+    /// The message that says the password was set.
+    #[must_use]
+    pub const fn activation(method: Method) -> Self {
+        match method.channel() {
+            Channel::Sms => Self::ActivationSms,
+            Channel::Email | Channel::Directory => Self::ActivationEmail,
+        }
+    }
+
+    /// Whether it carries a secret: such a message dies with its generation and is never sent for an ended invitation.
+    #[must_use]
+    pub const fn carries_secret(self) -> bool {
+        !matches!(self, Self::ActivationEmail | Self::ActivationSms | Self::AccountSync)
+    }
+}
+
+text_enum!(
+    /// Where a row of the outbox stands.
+    DeliveryState {
+        /// Waits for the account's lock to be confirmed.
+        Held = "held",
+        Ready = "ready",
+        Sending = "sending",
+        Sent = "sent",
+        /// Given up: refused for good, or tried often enough.
+        Failed = "failed",
+        /// A resend, a revocation or the acceptance made it pointless.
+        Superseded = "superseded",
+        /// Its time ran out before it could be sent.
+        Expired = "expired",
+    }
+);
+
+/// What a message says; sealed while it waits, wiped once it is sent.
+#[derive(Serialize, Deserialize, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    /// E-mail address or phone number.
+    pub to: String,
+    pub name: Option<String>,
+    pub username: String,
+    pub locale: String,
+    /// The link, for `*_email_link`.
+    pub link: Option<String>,
+    /// The code, for `*_otp`.
+    pub otp: Option<String>,
+    /// Where the code is entered.
+    pub otp_url: Option<String>,
+    /// Minutes until the secret expires; `None` never does.
+    pub expires_in_minutes: Option<i64>,
+}
