@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::domain::time::Timestamp;
 
 /// A source of the current time; the only trait here that exists so that tests and the sandbox can move it.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: Send + Sync + std::panic::RefUnwindSafe + 'static {
     fn now(&self) -> Timestamp;
 }
 

@@ -12,3 +12,5 @@
 
 pub mod clock;
 pub mod domain;
+pub mod entropy;
+pub mod storage;

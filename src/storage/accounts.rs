@@ -1,0 +1,120 @@
+//! The accounts' own state: budgets, and the lock that we hold or want.
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, on_backend};
+use super::error::StorageError;
+use super::rows::AccountRow;
+use super::schema::account as a;
+use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
+use crate::domain::ids::{AccountKey, TenantId};
+use crate::domain::time::Timestamp;
+
+/// Inserts the account unless it is there already.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn insert_if_absent(conn: &mut Connection, account: &Account) -> Result<(), StorageError> {
+    let row = AccountRow::new(account);
+    on_backend!(conn, |c| diesel::insert_into(a::table).values(&row).on_conflict_do_nothing().execute(c))?;
+    Ok(())
+}
+
+/// The account, if we own any state of it.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Account>, StorageError> {
+    let query = a::table.find((tenant.as_str(), &key.realm, &key.username));
+    let row: Option<AccountRow> = on_backend!(conn, |c| query.first(c).optional())?;
+    row.map(AccountRow::read).transpose()
+}
+
+/// As [`find`], holding the row until the transaction ends. Taken before an invitation's row, always.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find_locked(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Account>, StorageError> {
+    let query = a::table.find((tenant.as_str(), &key.realm, &key.username));
+    let row: Option<AccountRow> = match conn {
+        Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
+        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    };
+    row.map(AccountRow::read).transpose()
+}
+
+/// Wants the account locked for `reason`, or unlocked. What is wanted gets a new version, and is not yet confirmed.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn want_lock(conn: &mut Connection, account: &Account, reason: Option<LockReason>, now: Timestamp) -> Result<(), StorageError> {
+    let key = AccountKey::new(&account.realm, &account.username);
+    let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((
+            a::lock_reason.eq(reason.map(LockReason::as_str)),
+            a::directory.eq(DirectorySync::Pending.as_str()),
+            a::version.eq(a::version + 1),
+            a::updated_at.eq(now.millis()),
+        ))
+        .execute(c))?;
+    Ok(())
+}
+
+/// What a look into the directory, or a change there, told us.
+pub struct Observation<'a> {
+    pub hold: Hold,
+    pub directory: DirectorySync,
+    pub user_id: Option<&'a str>,
+}
+
+/// Notes an observation made for the state of `seen`; false when something else is wanted by now.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn observe(conn: &mut Connection, seen: &Account, observation: &Observation<'_>, now: Timestamp) -> Result<bool, StorageError> {
+    let key = AccountKey::new(&seen.realm, &seen.username);
+    let target = a::table.find((seen.tenant.as_str(), &key.realm, &key.username)).filter(a::version.eq(seen.version));
+    let rows = on_backend!(conn, |c| diesel::update(target)
+        .set((
+            a::hold.eq(observation.hold.as_str()),
+            a::directory.eq(observation.directory.as_str()),
+            a::user_id.eq(observation.user_id.or(seen.user_id.as_deref())),
+            a::updated_at.eq(now.millis()),
+        ))
+        .execute(c))?;
+    Ok(rows == 1)
+}
+
+/// The budget of wrong codes starts anew: after a success, or by an administrator.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn clear_budget(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<(), StorageError> {
+    let target = a::table.find((tenant.as_str(), &key.realm, &key.username));
+    on_backend!(conn, |c| diesel::update(target).set(a::otp_failures.eq(0)).execute(c))?;
+    Ok(())
+}
+
+/// The password is set and our lock, if it waited for that, is lifted.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn settle_acceptance(conn: &mut Connection, account: &Account, unlocked: bool, now: Timestamp) -> Result<(), StorageError> {
+    let key = AccountKey::new(&account.realm, &account.username);
+    clear_budget(conn, &account.tenant, &key)?;
+    if !unlocked {
+        return Ok(());
+    }
+    let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((
+            a::lock_reason.eq(None::<String>),
+            a::hold.eq(Hold::None.as_str()),
+            a::directory.eq(DirectorySync::Synced.as_str()),
+            a::version.eq(a::version + 1),
+            a::updated_at.eq(now.millis()),
+        ))
+        .execute(c))?;
+    Ok(())
+}

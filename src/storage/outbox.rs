@@ -1,0 +1,267 @@
+//! The outbox: what must happen outside, claimed by lease and settled by fence, so that any number of workers share it.
+//!
+//! A message that carries a secret is claimable only while its invitation is pending, of the same generation, and not
+//! expired. A payload is wiped in the same statement that makes it pointless.
+
+use std::time::Duration;
+
+use diesel::dsl::exists;
+use diesel::prelude::*;
+
+use super::connection::{Connection, inv_now, on_backend};
+use super::error::{StorageError, readable};
+use super::schema::{invitation as i, outbox as o};
+use crate::domain::ids::{AccountKey, InvitationId, MessageId, TenantId};
+use crate::domain::invitation::{Channel, Status};
+use crate::domain::message::{DeliveryState, Kind};
+use crate::domain::time::Timestamp;
+
+/// How long a claimed row belongs to its worker; longer than any deadline of a call.
+pub const LEASE: Duration = Duration::from_secs(60);
+
+const WITHOUT_SECRET: [&str; 3] =
+    [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];
+
+/// A row to be added.
+pub struct NewDelivery<'a> {
+    pub id: MessageId,
+    pub tenant: &'a TenantId,
+    pub invitation: Option<InvitationId>,
+    pub generation: i64,
+    pub account: &'a AccountKey,
+    pub kind: Kind,
+    pub channel: Channel,
+    pub state: DeliveryState,
+    pub payload: Option<Vec<u8>>,
+    /// It is pointless after this.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A row that this worker holds until the lease ends.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    pub id: MessageId,
+    pub tenant: TenantId,
+    pub invitation: Option<InvitationId>,
+    pub generation: i64,
+    pub account: AccountKey,
+    pub kind: Kind,
+    pub payload: Option<Vec<u8>>,
+    /// Counts this try.
+    pub attempts: i64,
+    pub fence: i64,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How a claimed row is settled.
+pub enum Settlement<'a> {
+    Sent { provider_id: Option<&'a str> },
+    /// Given up, with the reason's code.
+    Failed { code: &'a str },
+    /// Once more at the time given.
+    Retry { at: Timestamp, code: &'a str },
+    /// Not begun: as if it had never been claimed.
+    Returned,
+}
+
+/// What an operator may see of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: MessageId,
+    pub state: DeliveryState,
+    pub channel: Channel,
+    pub attempts: i64,
+    pub last_error: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+/// Adds a row.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn insert(conn: &mut Connection, new: &NewDelivery<'_>, now: Timestamp) -> Result<(), StorageError> {
+    let values = (
+        (o::id.eq(new.id.to_string()), o::tenant.eq(new.tenant.as_str())),
+        (o::invitation_id.eq(new.invitation.map(|id| id.to_string())), o::generation.eq(new.generation)),
+        (o::realm_key.eq(&new.account.realm), o::username_key.eq(&new.account.username)),
+        (o::kind.eq(new.kind.as_str()), o::channel.eq(new.channel.as_str()), o::state.eq(new.state.as_str())),
+        (o::payload.eq(&new.payload), o::attempts.eq(0), o::fence.eq(0), o::next_attempt_at.eq(now.millis())),
+        (o::expires_at.eq(new.expires_at.map(Timestamp::millis)), o::created_at.eq(now.millis()), o::updated_at.eq(now.millis())),
+    );
+    on_backend!(conn, |c| diesel::insert_into(o::table).values(values).execute(c))?;
+    Ok(())
+}
+
+type ClaimedRow =
+    (String, String, Option<String>, i64, String, String, String, Option<Vec<u8>>, i64, i64, Option<i64>);
+
+/// Claims up to `limit` due rows for [`LEASE`]; rows whose worker died come back when their lease has lapsed.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageError> {
+    let now = conn.now()?;
+    let due = o::state
+        .eq(DeliveryState::Ready.as_str())
+        .and(o::next_attempt_at.le(now.millis()))
+        .or(o::state.eq(DeliveryState::Sending.as_str()).and(o::lease_until.le(now.millis()).assume_not_null()));
+    let invitation_waits = exists(
+        i::table
+            .filter(i::id.nullable().eq(o::invitation_id).and(i::generation.eq(o::generation)))
+            .filter(i::status.eq(Status::Pending.as_str()))
+            .filter(i::expires_at.is_null().or(i::expires_at.gt(now.millis()))),
+    );
+    let query = o::table
+        .filter(due)
+        .filter(o::kind.eq_any(WITHOUT_SECRET).or(invitation_waits))
+        .order((o::next_attempt_at, o::id))
+        .limit(limit)
+        .select(o::id);
+    let ids: Vec<String> = match conn {
+        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    };
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let target = o::table.filter(o::id.eq_any(ids));
+    let rows: Vec<ClaimedRow> = on_backend!(conn, |c| diesel::update(target)
+        .set((
+            o::state.eq(DeliveryState::Sending.as_str()),
+            o::attempts.eq(o::attempts + 1),
+            o::fence.eq(o::fence + 1),
+            o::lease_until.eq(now.after(LEASE).millis()),
+            o::updated_at.eq(now.millis()),
+        ))
+        .returning((
+            o::id, o::tenant, o::invitation_id, o::generation, o::realm_key, o::username_key, o::kind, o::payload,
+            o::attempts, o::fence, o::expires_at,
+        ))
+        .get_results(c))?;
+    rows.into_iter().map(read_claimed).collect()
+}
+
+fn read_claimed(row: ClaimedRow) -> Result<Claimed, StorageError> {
+    let (id, tenant, invitation, generation, realm, username, kind, payload, attempts, fence, expires_at) = row;
+    Ok(Claimed {
+        id: readable(MessageId::parse(&id), "message id")?,
+        tenant: readable(TenantId::parse(&tenant).ok(), "tenant")?,
+        invitation: invitation.and_then(|id| InvitationId::parse(&id)),
+        generation,
+        account: AccountKey { realm, username },
+        kind: readable(Kind::parse(&kind), "message kind")?,
+        payload,
+        attempts,
+        fence,
+        expires_at: expires_at.map(Timestamp::from_millis),
+    })
+}
+
+/// Settles a claimed row; false when the lease was lost to somebody else, or the row was superseded meanwhile.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<'_>, now: Timestamp) -> Result<bool, StorageError> {
+    let target = o::table
+        .filter(o::id.eq(claimed.id.to_string()).and(o::fence.eq(claimed.fence)))
+        .filter(o::state.eq(DeliveryState::Sending.as_str()));
+    let (lease, updated) = (o::lease_until.eq(None::<i64>), o::updated_at.eq(now.millis()));
+    let wiped = o::payload.eq(None::<Vec<u8>>);
+    let ready = o::state.eq(DeliveryState::Ready.as_str());
+    let rows = match settlement {
+        Settlement::Sent { provider_id } => on_backend!(conn, |c| diesel::update(target)
+            .set((o::state.eq(DeliveryState::Sent.as_str()), o::provider_id.eq(*provider_id), o::last_error.eq(None::<String>), wiped, lease, updated))
+            .execute(c)),
+        Settlement::Failed { code } => on_backend!(conn, |c| diesel::update(target)
+            .set((o::state.eq(DeliveryState::Failed.as_str()), o::last_error.eq(*code), wiped, lease, updated))
+            .execute(c)),
+        Settlement::Retry { at, code } => on_backend!(conn, |c| diesel::update(target)
+            .set((ready, o::next_attempt_at.eq(at.millis()), o::last_error.eq(*code), lease, updated))
+            .execute(c)),
+        Settlement::Returned => on_backend!(conn, |c| diesel::update(target)
+            .set((ready, o::attempts.eq(o::attempts - 1), lease, updated))
+            .execute(c)),
+    }?;
+    Ok(rows == 1)
+}
+
+/// Lets the messages go that waited for the lock of this generation.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn release_held(conn: &mut Connection, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
+    let target = o::table
+        .filter(o::invitation_id.eq(invitation.to_string()))
+        .filter(o::state.eq(DeliveryState::Held.as_str()));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((o::state.eq(DeliveryState::Ready.as_str()), o::next_attempt_at.eq(now.millis()), o::updated_at.eq(now.millis())))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Wipes the invitation's messages that are not settled: a resend, a revocation or the acceptance made them pointless.
+/// Also one that is being sent right now: what its worker settles later finds nothing.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn supersede(conn: &mut Connection, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
+    let unsettled = [DeliveryState::Held.as_str(), DeliveryState::Ready.as_str(), DeliveryState::Sending.as_str()];
+    let target = o::table
+        .filter(o::invitation_id.eq(invitation.to_string()))
+        .filter(o::state.eq_any(unsettled).and(o::kind.ne_all(WITHOUT_SECRET)));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((o::state.eq(DeliveryState::Superseded.as_str()), o::payload.eq(None::<Vec<u8>>), o::updated_at.eq(now.millis())))
+        .execute(c))?;
+    Ok(())
+}
+
+/// Wipes what ran out before it could be sent; returns how many rows that were.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, StorageError> {
+    let target = o::table
+        .filter(o::state.eq_any([DeliveryState::Held.as_str(), DeliveryState::Ready.as_str()]))
+        .filter(o::expires_at.le(inv_now().nullable()));
+    Ok(on_backend!(conn, |c| diesel::update(target)
+        .set((o::state.eq(DeliveryState::Expired.as_str()), o::payload.eq(None::<Vec<u8>>), o::updated_at.eq(now.millis())))
+        .execute(c))?)
+}
+
+/// The message that carried the secret of this generation.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find_message(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    invitation: InvitationId,
+    generation: i64,
+) -> Result<Option<Delivery>, StorageError> {
+    type Row = (String, String, String, i64, Option<String>, i64);
+    let query = o::table
+        .filter(o::tenant.eq(tenant.as_str()).and(o::invitation_id.eq(invitation.to_string())))
+        .filter(o::generation.eq(generation).and(o::kind.ne_all(WITHOUT_SECRET)))
+        .order(o::created_at.desc())
+        .select((o::id, o::state, o::channel, o::attempts, o::last_error, o::updated_at));
+    let row: Option<Row> = on_backend!(conn, |c| query.first(c).optional())?;
+    let Some((id, state, channel, attempts, last_error, updated_at)) = row else { return Ok(None) };
+    Ok(Some(Delivery {
+        id: readable(MessageId::parse(&id), "message id")?,
+        state: readable(DeliveryState::parse(&state), "delivery state")?,
+        channel: readable(Channel::parse(&channel), "channel")?,
+        attempts,
+        last_error,
+        updated_at: Timestamp::from_millis(updated_at),
+    }))
+}
+
+/// How many rows are not settled.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn count_unsettled(conn: &mut Connection) -> Result<i64, StorageError> {
+    let open = [DeliveryState::Held.as_str(), DeliveryState::Ready.as_str(), DeliveryState::Sending.as_str()];
+    let query = o::table.filter(o::state.eq_any(open)).count();
+    Ok(on_backend!(conn, |c| query.get_result(c))?)
+}

@@ -1,0 +1,105 @@
+//! The tables, once for both databases: portable column types only (text ids, `BigInt` milliseconds, text JSON).
+
+diesel::table! {
+    tenant_settings (tenant) {
+        tenant -> Text,
+        overrides -> Text,
+        version -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    account (tenant, realm_key, username_key) {
+        tenant -> Text,
+        realm_key -> Text,
+        username_key -> Text,
+        realm -> Text,
+        username -> Text,
+        user_id -> Nullable<Text>,
+        otp_failures -> BigInt,
+        lock_reason -> Nullable<Text>,
+        hold -> Text,
+        directory -> Text,
+        version -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    invitation (id) {
+        id -> Text,
+        tenant -> Text,
+        realm -> Text,
+        username -> Text,
+        realm_key -> Text,
+        username_key -> Text,
+        person -> Text,
+        terms -> Text,
+        metadata -> Text,
+        created_by -> Text,
+        purpose -> Text,
+        method -> Text,
+        status -> Text,
+        generation -> BigInt,
+        resends -> BigInt,
+        verifier -> Nullable<Text>,
+        retired_verifiers -> Text,
+        attempts_left -> Nullable<BigInt>,
+        otp_used_at -> Nullable<BigInt>,
+        otp_replay -> Nullable<Binary>,
+        grant_jti -> Nullable<Text>,
+        grant_expires_at -> Nullable<BigInt>,
+        accept_fence -> BigInt,
+        accept_jti -> Nullable<Text>,
+        accept_lease_until -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        issued_at -> BigInt,
+        accepted_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        failure -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Text,
+        tenant -> Text,
+        invitation_id -> Nullable<Text>,
+        generation -> BigInt,
+        realm_key -> Text,
+        username_key -> Text,
+        kind -> Text,
+        channel -> Text,
+        state -> Text,
+        payload -> Nullable<Binary>,
+        attempts -> BigInt,
+        fence -> BigInt,
+        lease_until -> Nullable<BigInt>,
+        next_attempt_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        provider_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_event (id) {
+        id -> Text,
+        tenant -> Text,
+        at -> BigInt,
+        event -> Text,
+        actor -> Text,
+        request_id -> Nullable<Text>,
+        invitation_id -> Nullable<Text>,
+        realm_key -> Nullable<Text>,
+        username_key -> Nullable<Text>,
+        detail -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(tenant_settings, account, invitation, outbox, audit_event);
