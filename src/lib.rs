@@ -14,3 +14,8 @@ pub mod clock;
 pub mod domain;
 pub mod entropy;
 pub mod storage;
+pub mod directory;
+mod failpoint;
+pub mod gateway;
+pub mod service;
+pub mod delivery;

@@ -80,6 +80,8 @@ pub struct Terms {
     pub lock_account: bool,
     pub activation_notification: bool,
     pub redirect_url: Option<String>,
+    pub resend_cooldown_seconds: u32,
+    pub max_resends: u32,
     pub warnings: Vec<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{InvitationId, MessageId, TenantId};
 use super::invitation::{Channel, Method, Purpose};
 use super::text::text_enum;
 
@@ -85,4 +86,20 @@ pub struct Payload {
     pub otp_url: Option<String>,
     /// Minutes until the secret expires; `None` never does.
     pub expires_in_minutes: Option<i64>,
+}
+
+/// Where a sealed payload belongs; it opens nowhere else.
+pub struct Place<'a> {
+    pub id: MessageId,
+    pub tenant: &'a TenantId,
+    pub invitation: InvitationId,
+    pub generation: i64,
+}
+
+impl Place<'_> {
+    /// Hands the parts that a seal is bound to over to `then`.
+    pub fn bind<T>(&self, then: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let generation = self.generation.to_be_bytes();
+        then(&[self.id.as_bytes(), self.tenant.as_str().as_bytes(), self.invitation.as_bytes(), &generation])
+    }
 }

@@ -63,6 +63,7 @@ pub fn want_lock(conn: &mut Connection, account: &Account, reason: Option<LockRe
 
 /// What a look into the directory, or a change there, told us.
 pub struct Observation<'a> {
+    pub lock_reason: Option<LockReason>,
     pub hold: Hold,
     pub directory: DirectorySync,
     pub user_id: Option<&'a str>,
@@ -77,6 +78,7 @@ pub fn observe(conn: &mut Connection, seen: &Account, observation: &Observation<
     let target = a::table.find((seen.tenant.as_str(), &key.realm, &key.username)).filter(a::version.eq(seen.version));
     let rows = on_backend!(conn, |c| diesel::update(target)
         .set((
+            a::lock_reason.eq(observation.lock_reason.map(LockReason::as_str)),
             a::hold.eq(observation.hold.as_str()),
             a::directory.eq(observation.directory.as_str()),
             a::user_id.eq(observation.user_id.or(seen.user_id.as_deref())),

@@ -38,7 +38,7 @@ macro_rules! on_backend {
 pub(crate) use on_backend;
 
 /// A pooled connection, and whether it has to be thrown away.
-pub struct Session {
+pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) broken: bool,
 }

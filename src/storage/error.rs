@@ -36,6 +36,17 @@ impl From<DieselError> for StorageError {
     }
 }
 
+impl StorageError {
+    /// For a write whose precondition was just checked: a racer was faster, so the transaction is run again to see it.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        match self {
+            Self::Unique(error) => Self::Conflict(error),
+            other => other,
+        }
+    }
+}
+
 /// Conflicts that diesel has no kind for, by the message of either database.
 fn is_transient(message: &str) -> bool {
     ["database is locked", "database table is locked", "deadlock detected", "lock timeout", "could not serialize"]

@@ -60,8 +60,6 @@ pub enum Settlement<'a> {
     Failed { code: &'a str },
     /// Once more at the time given.
     Retry { at: Timestamp, code: &'a str },
-    /// Not begun: as if it had never been claimed.
-    Returned,
 }
 
 /// What an operator may see of a message.
@@ -167,7 +165,6 @@ pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<
         .filter(o::state.eq(DeliveryState::Sending.as_str()));
     let (lease, updated) = (o::lease_until.eq(None::<i64>), o::updated_at.eq(now.millis()));
     let wiped = o::payload.eq(None::<Vec<u8>>);
-    let ready = o::state.eq(DeliveryState::Ready.as_str());
     let rows = match settlement {
         Settlement::Sent { provider_id } => on_backend!(conn, |c| diesel::update(target)
             .set((o::state.eq(DeliveryState::Sent.as_str()), o::provider_id.eq(*provider_id), o::last_error.eq(None::<String>), wiped, lease, updated))
@@ -176,10 +173,7 @@ pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<
             .set((o::state.eq(DeliveryState::Failed.as_str()), o::last_error.eq(*code), wiped, lease, updated))
             .execute(c)),
         Settlement::Retry { at, code } => on_backend!(conn, |c| diesel::update(target)
-            .set((ready, o::next_attempt_at.eq(at.millis()), o::last_error.eq(*code), lease, updated))
-            .execute(c)),
-        Settlement::Returned => on_backend!(conn, |c| diesel::update(target)
-            .set((ready, o::attempts.eq(o::attempts - 1), lease, updated))
+            .set((o::state.eq(DeliveryState::Ready.as_str()), o::next_attempt_at.eq(at.millis()), o::last_error.eq(*code), lease, updated))
             .execute(c)),
     }?;
     Ok(rows == 1)

@@ -105,7 +105,8 @@ pub fn open_link(conn: &mut Connection, seen: &Invitation, grant: GrantId, now: 
     still_valid(row)
 }
 
-/// Uses the OTP up and gives a grant for it; exactly one of any number of racers gets it.
+/// Uses the OTP up and gives a grant for it; exactly one of any number of racers gets it. The verifier stays until the end,
+/// so that the code can be refused as the password.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -123,7 +124,6 @@ pub fn consume_otp(
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::otp_used_at.eq(now.millis()),
-            i::verifier.eq(None::<String>),
             i::otp_replay.eq(replay),
             i::grant_jti.eq(grant.to_string()),
             i::grant_expires_at.eq(grant_end(seen, now).millis()),
@@ -215,6 +215,7 @@ pub fn end_accept(conn: &mut Connection, claimed: &Invitation, end: &AcceptEnd<'
                 i::accepted_at.eq(now.millis()),
                 i::grant_jti.eq(None::<String>),
                 i::otp_replay.eq(None::<Vec<u8>>),
+                i::verifier.eq(kept_verifier(claimed)),
                 lease,
                 updated,
             ))
@@ -254,10 +255,16 @@ pub fn close(conn: &mut Connection, seen: &Invitation, failure: Option<&str>, no
             i::failure.eq(failure),
             i::grant_jti.eq(None::<String>),
             i::otp_replay.eq(None::<Vec<u8>>),
+            i::verifier.eq(kept_verifier(seen)),
             i::updated_at.eq(now.millis()),
         ))
         .execute(c))?;
     Ok(rows == 1)
+}
+
+/// A link's verifier outlives it, so that its bearer can be told why it is over; a code's does not.
+fn kept_verifier(ended: &Invitation) -> Option<&str> {
+    ended.verifier.as_deref().filter(|_| !ended.method.is_otp())
 }
 
 /// Stores a new generation over the one that `from` saw; false when it has changed since.

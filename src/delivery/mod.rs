@@ -1,0 +1,179 @@
+//! The outbox worker: claims what is due, carries it out with no connection held, and settles it by its fence.
+//!
+//! Any number of workers share the outbox. A worker that dies leaves a lease that lapses; the next one repeats the call with the
+//! same message id and the same secret. It knows nothing of HTTP routes or use cases.
+
+mod render;
+mod retry;
+mod send;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+pub use render::{RenderError, Templates};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::domain::invitation::Channel;
+use crate::domain::keys::Keyring;
+use crate::domain::message::Kind;
+use crate::domain::time::Timestamp;
+use crate::failpoint;
+use crate::gateway::{EmailGateway, SmsGateway};
+use crate::storage::audit::{Actor, Event, record};
+use crate::storage::outbox::{self, Claimed, Settlement};
+use crate::storage::{Connection, StorageError, Store};
+
+/// What a worker needs.
+pub struct Parts {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub keys: Arc<Keyring>,
+    pub directory: Arc<Directory>,
+    pub email: Option<EmailGateway>,
+    pub sms: Option<SmsGateway>,
+    /// How many rows are worked on at once.
+    pub concurrency: u16,
+}
+
+/// One worker; cheap to clone.
+#[derive(Clone)]
+pub struct Worker(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    templates: Templates,
+}
+
+/// How the work on one row ended, before it is written down.
+enum Done {
+    Sent { provider_id: Option<String> },
+    GivenUp { code: String },
+    Retry { at: Timestamp, code: String },
+    /// Written down already, together with what it changed.
+    Settled,
+}
+
+impl Worker {
+    /// # Errors
+    /// That a built-in template does not compile.
+    pub fn new(parts: Parts) -> Result<Self, RenderError> {
+        Ok(Self(Arc::new(Inner { parts, templates: Templates::built_in()? })))
+    }
+
+    /// Works until told to stop, woken by the bell or the poll; what is under way is finished first.
+    pub async fn run(self, bell: Arc<Notify>, poll: Duration, mut shutdown: watch::Receiver<bool>) {
+        while !*shutdown.borrow() {
+            match self.tick().await {
+                Ok(worked) if worked > 0 => continue,
+                Ok(_) => {}
+                Err(error) => tracing::error!(error = %error, "the outbox can't be read"),
+            }
+            tokio::select! {
+                () = bell.notified() => {}
+                () = tokio::time::sleep(poll) => {}
+                _ = shutdown.changed() => {}
+            }
+        }
+    }
+
+    /// Claims what is due and carries it out; returns how many rows that were.
+    ///
+    /// # Errors
+    /// That the database failed.
+    pub async fn tick(&self) -> Result<usize, StorageError> {
+        let limit = i64::from(self.0.parts.concurrency);
+        let claimed = self.0.parts.store.write(move |conn| outbox::claim(conn, limit)).await?;
+        failpoint::hit("deliver.claimed");
+        // Each in a task of its own: one that panics keeps its lease and is tried again, the others go on.
+        let tasks: Vec<_> = claimed
+            .into_iter()
+            .map(|claimed| {
+                let worker = self.clone();
+                tokio::spawn(async move { worker.work(claimed).await })
+            })
+            .collect();
+        let count = tasks.len();
+        for task in tasks {
+            match task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse"),
+                Err(_) => tracing::error!("a delivery panicked; its lease will lapse"),
+            }
+        }
+        Ok(count)
+    }
+
+    async fn work(&self, claimed: Claimed) -> Result<(), StorageError> {
+        let done = if claimed.attempts > retry::MAX_ATTEMPTS {
+            Done::GivenUp { code: "gave_up".to_owned() }
+        } else if claimed.kind == Kind::AccountSync {
+            self.sync_account(&claimed).await?
+        } else {
+            self.send(&claimed).await
+        };
+        failpoint::hit("deliver.done");
+        self.settle(claimed, done).await
+    }
+
+    async fn settle(&self, claimed: Claimed, done: Done) -> Result<(), StorageError> {
+        if matches!(done, Done::Settled) {
+            return Ok(());
+        }
+        if let Done::GivenUp { code } = &done {
+            tracing::error!(message.id = %claimed.id, message.kind = claimed.kind.as_str(), code, "gave up on a delivery");
+        }
+        self.0.parts.store.write(move |conn| write_down(conn, &claimed, &done)).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+}
+
+fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(), StorageError> {
+    let now = conn.now()?;
+    let (settlement, event, detail) = match done {
+        Done::Sent { provider_id } => {
+            (Settlement::Sent { provider_id: provider_id.as_deref() }, "message.sent", claimed.kind.as_str())
+        }
+        Done::GivenUp { code } => (Settlement::Failed { code }, "message.failed", code.as_str()),
+        Done::Retry { at, code } => (Settlement::Retry { at: *at, code }, "message.retried", code.as_str()),
+        Done::Settled => return Ok(()),
+    };
+    // False when a resend or a revocation came between: then there is nothing left to say.
+    if outbox::settle(conn, claimed, &settlement, now)? {
+        audit(conn, claimed, now, (event, detail))?;
+        if claimed.kind == Kind::AccountSync && matches!(done, Done::GivenUp { .. }) {
+            sync::give_up(conn, claimed, detail, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn audit(conn: &mut Connection, claimed: &Claimed, now: Timestamp, (event, detail): (&'static str, &str)) -> Result<(), StorageError> {
+    let event = Event {
+        event,
+        tenant: &claimed.tenant,
+        invitation: claimed.invitation,
+        account: Some(&claimed.account),
+        detail,
+    };
+    record(conn, &Actor::system(), now, &event)
+}
+
+/// The channel that a kind of message goes out on.
+const fn channel_of(kind: Kind) -> Channel {
+    match kind {
+        Kind::InvitationSmsOtp | Kind::PasswordResetSmsOtp | Kind::ActivationSms => Channel::Sms,
+        Kind::AccountSync => Channel::Directory,
+        Kind::InvitationEmailLink
+        | Kind::InvitationEmailOtp
+        | Kind::PasswordResetEmailLink
+        | Kind::PasswordResetEmailOtp
+        | Kind::ActivationEmail => Channel::Email,
+    }
+}

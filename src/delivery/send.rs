@@ -1,0 +1,102 @@
+//! Handing one message to its gateway.
+
+use super::{Done, Worker, channel_of, retry};
+use crate::domain::contact::{Email, Phone};
+use crate::domain::invitation::Channel;
+use crate::domain::message::{Payload, Place};
+use crate::failpoint;
+use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage};
+use crate::storage::outbox::Claimed;
+
+/// When a gateway that refuses our credential is tried again: only an operator can mend that.
+const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Worker {
+    pub(super) async fn send(&self, claimed: &Claimed) -> Done {
+        let Some(payload) = self.open(claimed) else {
+            return Done::GivenUp { code: "unreadable".to_owned() };
+        };
+        let parts = &self.0.parts;
+        let outcome = match channel_of(claimed.kind) {
+            Channel::Email => match &parts.email {
+                Some(gateway) => self.email(gateway, claimed, &payload).await,
+                None => return self.retry(claimed, "channel_not_configured", None),
+            },
+            Channel::Sms => match &parts.sms {
+                Some(gateway) => self.sms(gateway, claimed, &payload).await,
+                None => return self.retry(claimed, "channel_not_configured", None),
+            },
+            Channel::Directory => return Done::GivenUp { code: "unreadable".to_owned() },
+        };
+        match outcome {
+            Ok(outcome) => self.judge(claimed, outcome),
+            Err(code) => Done::GivenUp { code: code.to_owned() },
+        }
+    }
+
+    fn open(&self, claimed: &Claimed) -> Option<Payload> {
+        let place = Place {
+            id: claimed.id,
+            tenant: &claimed.tenant,
+            invitation: claimed.invitation?,
+            generation: claimed.generation,
+        };
+        let sealed = claimed.payload.as_deref()?;
+        let plain = place.bind(|bound_to| self.0.parts.keys.open(bound_to, sealed)).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+
+    async fn email(&self, gateway: &EmailGateway, claimed: &Claimed, payload: &Payload) -> Result<Outcome, &'static str> {
+        let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
+        let rendered = self.0.templates.email(claimed.kind, payload).or(Err("unrenderable"))?;
+        failpoint::hit("deliver.sending");
+        let message = EmailMessage {
+            message_id: &claimed.id.to_string(),
+            tenant: claimed.tenant.as_str(),
+            kind: claimed.kind.as_str(),
+            to: &to,
+            to_name: payload.name.as_deref(),
+            subject: &rendered.subject,
+            text: &rendered.text,
+            html: &rendered.html,
+        };
+        Ok(gateway.send(&message).await)
+    }
+
+    async fn sms(&self, gateway: &SmsGateway, claimed: &Claimed, payload: &Payload) -> Result<Outcome, &'static str> {
+        let to = Phone::parse(&payload.to).or(Err("recipient_unusable"))?;
+        let text = self.0.templates.sms(claimed.kind, payload).or(Err("unrenderable"))?;
+        failpoint::hit("deliver.sending");
+        let message = SmsMessage {
+            message_id: &claimed.id.to_string(),
+            tenant: claimed.tenant.as_str(),
+            kind: claimed.kind.as_str(),
+            to: &to,
+            text: &text,
+        };
+        Ok(gateway.send(&message).await)
+    }
+
+    fn judge(&self, claimed: &Claimed, outcome: Outcome) -> Done {
+        match outcome {
+            Outcome::Accepted { provider_id } => Done::Sent { provider_id },
+            Outcome::Rejected { code } => Done::GivenUp { code },
+            Outcome::Unauthorized => {
+                tracing::error!(channel = channel_of(claimed.kind).as_str(), "the gateway refuses our credential");
+                self.retry(claimed, "gateway_unauthorized", Some(CREDENTIAL_RETRY))
+            }
+            Outcome::Throttled { retry_after } => self.retry(claimed, "throttled", retry_after),
+            Outcome::NotSent { code } => self.retry(claimed, code, None),
+            Outcome::Unknown { code, retry_after } => self.retry(claimed, &code, retry_after),
+        }
+    }
+
+    pub(super) fn retry(&self, claimed: &Claimed, code: &str, wish: Option<std::time::Duration>) -> Done {
+        let decision =
+            retry::decide(claimed.attempts, self.now(), wish, claimed.expires_at, &mut crate::entropy::rng());
+        match decision {
+            retry::Decision::Retry(at) => Done::Retry { at, code: code.to_owned() },
+            retry::Decision::GiveUp(reason) => Done::GivenUp { code: format!("{reason}:{code}") },
+        }
+    }
+}

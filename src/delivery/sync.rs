@@ -1,0 +1,143 @@
+//! Bringing the directory's lock to the state wanted, and letting go what waited for it.
+//!
+//! What is wanted is read anew at each try, so a stale row repeated late does no harm. Before an active account is locked the
+//! intention is written down: a lock found after a crash is then known to be ours. A lock that was there before is left alone.
+
+use super::{Done, Worker, audit};
+use crate::directory::{DirectoryError, DirectoryUser};
+use crate::domain::account::{Account, DirectorySync, Hold, SyncStep, sync_step};
+use crate::domain::ids::{AccountKey, InvitationId};
+use crate::domain::time::Timestamp;
+use crate::failpoint;
+use crate::storage::accounts::{self, Observation};
+use crate::storage::outbox::{self, Claimed, Settlement};
+use crate::storage::{Connection, StorageError, invitations, transitions};
+
+impl Worker {
+    /// One try; settles its row itself when it worked, in the transaction that lets the messages go.
+    pub(super) async fn sync_account(&self, claimed: &Claimed) -> Result<Done, StorageError> {
+        let (tenant, key) = (claimed.tenant.clone(), claimed.account.clone());
+        let found = self.0.parts.store.read(move |conn| accounts::find(conn, &tenant, &key)).await?;
+        let Some(account) = found else { return Ok(Done::GivenUp { code: "account_unknown".to_owned() }) };
+        let user = match self.user_of(&account).await {
+            Ok(user) => user,
+            Err(error) => return Ok(self.directory_failed(claimed, &error)),
+        };
+        let step = sync_step(account.lock_reason.is_some(), account.hold, user.active);
+        if step == SyncStep::Lock && account.hold != Hold::Intended && !self.intend(&account, &user.id).await? {
+            return Ok(Done::Retry { at: self.now(), code: "changed".to_owned() });
+        }
+        failpoint::hit("lock.intended");
+        let changed = match step {
+            SyncStep::Lock => self.0.parts.directory.set_active(&account.realm, &user, false).await,
+            SyncStep::Unlock => self.0.parts.directory.set_active(&account.realm, &user, true).await,
+            SyncStep::Nothing | SyncStep::LeaveForeign => Ok(()),
+        };
+        failpoint::hit("lock.applied");
+        match changed {
+            Ok(()) => self.confirm(claimed, account, user.id, step).await,
+            Err(error) => Ok(self.directory_failed(claimed, &error)),
+        }
+    }
+
+    async fn user_of(&self, account: &Account) -> Result<DirectoryUser, DirectoryError> {
+        match &account.user_id {
+            Some(id) => self.0.parts.directory.get_user(&account.realm, id).await,
+            None => self.0.parts.directory.find_user(&account.realm, &account.username).await,
+        }
+    }
+
+    /// Writes down that we are about to lock; false when something else is wanted by now.
+    async fn intend(&self, account: &Account, user_id: &str) -> Result<bool, StorageError> {
+        let (account, user_id) = (account.clone(), user_id.to_owned());
+        self.0
+            .parts
+            .store
+            .write(move |conn| {
+                let intended = Observation {
+                    lock_reason: account.lock_reason,
+                    hold: Hold::Intended,
+                    directory: DirectorySync::Pending,
+                    user_id: Some(&user_id),
+                };
+                let now = conn.now()?;
+                accounts::observe(conn, &account, &intended, now)
+            })
+            .await
+    }
+
+    async fn confirm(&self, claimed: &Claimed, seen: Account, user_id: String, step: SyncStep) -> Result<Done, StorageError> {
+        let (lock_reason, hold) = match step {
+            SyncStep::LeaveForeign => (None, Hold::Foreign),
+            SyncStep::Unlock => (None, Hold::None),
+            SyncStep::Lock => (seen.lock_reason, Hold::Held),
+            SyncStep::Nothing if seen.lock_reason.is_some() => (seen.lock_reason, Hold::Held),
+            SyncStep::Nothing => (None, Hold::None),
+        };
+        let claimed = claimed.clone();
+        let settled = self
+            .0
+            .parts
+            .store
+            .write(move |conn| {
+                let now = conn.now()?;
+                let observed =
+                    Observation { lock_reason, hold, directory: DirectorySync::Synced, user_id: Some(&user_id) };
+                if !accounts::observe(conn, &seen, &observed, now)? {
+                    return Ok::<_, StorageError>(false);
+                }
+                if outbox::settle(conn, &claimed, &Settlement::Sent { provider_id: None }, now)? {
+                    audit(conn, &claimed, now, ("account.synced", hold.as_str()))?;
+                }
+                if let Some(invitation) = claimed.invitation {
+                    let_go(conn, &claimed, invitation, now)?;
+                }
+                Ok(true)
+            })
+            .await?;
+        // Something else is wanted by now: look again at once.
+        Ok(if settled { Done::Settled } else { Done::Retry { at: self.now(), code: "changed".to_owned() } })
+    }
+
+    fn directory_failed(&self, claimed: &Claimed, error: &DirectoryError) -> Done {
+        tracing::warn!(message.id = %claimed.id, error = %error, "the directory does not agree yet");
+        match error {
+            DirectoryError::NotFound | DirectoryError::Ambiguous => Done::GivenUp { code: "user_gone".to_owned() },
+            DirectoryError::Changed => self.retry(claimed, "changed", None),
+            DirectoryError::PasswordRejected { .. } | DirectoryError::NotApplied(_) | DirectoryError::Unknown(_) => {
+                self.retry(claimed, "directory_unavailable", None)
+            }
+        }
+    }
+}
+
+/// The lock is confirmed: the invitation may be redeemed and its message sent.
+fn let_go(conn: &mut Connection, claimed: &Claimed, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
+    if transitions::confirm_lock(conn, &claimed.tenant, invitation, now)? {
+        outbox::release_held(conn, invitation, now)?;
+        audit(conn, claimed, now, ("invitation.lock_confirmed", ""))?;
+    }
+    Ok(())
+}
+
+/// The directory will not have it: the account is marked, and an invitation that waited for its lock has failed.
+pub(super) fn give_up(conn: &mut Connection, claimed: &Claimed, code: &str, now: Timestamp) -> Result<(), StorageError> {
+    let key = AccountKey { realm: claimed.account.realm.clone(), username: claimed.account.username.clone() };
+    if let Some(account) = accounts::find_locked(conn, &claimed.tenant, &key)? {
+        let failed = Observation {
+            lock_reason: account.lock_reason,
+            hold: account.hold,
+            directory: DirectorySync::Failed,
+            user_id: None,
+        };
+        accounts::observe(conn, &account, &failed, now)?;
+    }
+    let Some(id) = claimed.invitation else { return Ok(()) };
+    let Some(invitation) = invitations::find_locked(conn, &claimed.tenant, id)? else { return Ok(()) };
+    let waits = invitation.status == crate::domain::invitation::Status::Provisioning;
+    if waits && transitions::close(conn, &invitation, Some(code), now)? {
+        outbox::supersede(conn, id, now)?;
+        audit(conn, claimed, now, ("invitation.failed", code))?;
+    }
+    Ok(())
+}

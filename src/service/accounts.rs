@@ -1,0 +1,112 @@
+//! The state that we own of an account, and an administrator's override of it.
+
+use super::error::lookup_refusal;
+use super::issue::enqueue_sync;
+use super::{Caller, Refusal, Service, ServiceResult};
+use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
+use crate::domain::ids::{AccountKey, Realm, Username};
+use crate::domain::invitation::Invitation;
+use crate::storage::audit::{Event, record};
+use crate::storage::{Connection, StorageError, accounts, invitations};
+
+/// An account with its live invitation, if it has one.
+pub struct AccountSnapshot {
+    pub account: Account,
+    pub live: Option<Invitation>,
+}
+
+impl Service {
+    /// The account, if this service ever had to do with it.
+    ///
+    /// # Errors
+    /// [`Refusal::AccountNotFound`], or a failure.
+    pub async fn get_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+        let (tenant, key) = (caller.tenant.clone(), AccountKey::new(realm, username));
+        self.store
+            .read(move |conn| {
+                let account = accounts::find(conn, &tenant, &key)?.ok_or(Refusal::AccountNotFound)?;
+                account_snapshot(conn, account)
+            })
+            .await
+    }
+
+    /// Locks the account for the administrator; no invitation lifts that lock.
+    ///
+    /// # Errors
+    /// [`Refusal::AccountNotFound`] when the directory does not know it either, or a failure.
+    pub async fn lock_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+        self.override_lock(caller, realm, username, Some(LockReason::AdminInitiated)).await
+    }
+
+    /// Lifts any lock of ours and clears the budget of wrong codes. A lock that was there before ours stays.
+    ///
+    /// # Errors
+    /// As [`Service::lock_account`].
+    pub async fn unlock_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+        self.override_lock(caller, realm, username, None).await
+    }
+
+    async fn override_lock(
+        &self,
+        caller: &Caller,
+        realm: &Realm,
+        username: &Username,
+        reason: Option<LockReason>,
+    ) -> ServiceResult<AccountSnapshot> {
+        let fresh = self.known_account(caller, realm, username).await?;
+        let actor = caller.actor.clone();
+        let snapshot = self
+            .store
+            .write(move |conn| {
+                let key = AccountKey::new(&fresh.realm, &fresh.username);
+                accounts::insert_if_absent(conn, &fresh)?;
+                let account = accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
+                let now = conn.now()?;
+                accounts::want_lock(conn, &account, reason, now)?;
+                if reason.is_none() {
+                    accounts::clear_budget(conn, &account.tenant, &key)?;
+                }
+                enqueue_sync(conn, &account, None, now)?;
+                let event = if reason.is_some() { "account.locked" } else { "account.unlocked" };
+                let event = Event { event, tenant: &account.tenant, invitation: None, account: Some(&key), detail: "administrator" };
+                record(conn, &actor, now, &event)?;
+                let account = accounts::find(conn, &account.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
+                account_snapshot(conn, account)
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(snapshot)
+    }
+
+    /// The account as stored, or as the directory knows it.
+    async fn known_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<Account> {
+        let (tenant, key) = (caller.tenant.clone(), AccountKey::new(realm, username));
+        if let Some(account) = self.store.read(move |conn| accounts::find(conn, &tenant, &key)).await? {
+            return Ok(account);
+        }
+        let user = self.directory.find_user(realm, username).await.map_err(|error| match lookup_refusal(&error) {
+            Refusal::UserNotFound => Refusal::AccountNotFound,
+            other => other,
+        })?;
+        Ok(Account {
+            tenant: caller.tenant.clone(),
+            realm: realm.clone(),
+            username: user.username,
+            user_id: Some(user.id),
+            otp_failures: 0,
+            lock_reason: None,
+            hold: Hold::None,
+            directory: DirectorySync::Synced,
+            version: 0,
+            updated_at: self.clock.now(),
+        })
+    }
+}
+
+fn account_snapshot(conn: &mut Connection, account: Account) -> ServiceResult<AccountSnapshot> {
+    let key = AccountKey::new(&account.realm, &account.username);
+    let now = conn.now()?;
+    let live = invitations::find_live(conn, &account.tenant, &key)?
+        .filter(|invitation| !crate::domain::invitation::has_expired(invitation.expires_at, now));
+    Ok(AccountSnapshot { account, live })
+}

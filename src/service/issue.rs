@@ -1,0 +1,305 @@
+//! Issuing an invitation: lock first, then send.
+//!
+//! One transaction writes the invitation, the account's wanted lock, the outbox rows and the audit row. With a lock wanted the
+//! invitation is `provisioning` and its message held until a worker has the lock confirmed by the directory.
+
+use std::sync::Arc;
+
+use super::audit::note;
+use super::lookup::{Snapshot, snapshot};
+use super::mint::{IssuedSecret, Minted, enqueue_message};
+use super::person::NamedUser;
+use super::{Caller, Refusal, Service, ServiceResult};
+use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
+use crate::domain::ids::InvitationId;
+use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
+use crate::domain::message::{DeliveryState, Kind};
+use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
+use crate::domain::time::Timestamp;
+use crate::domain::warning::warnings;
+use crate::storage::outbox::{self, NewDelivery};
+use crate::storage::{Connection, StorageError, accounts, invitations, transitions};
+
+/// An invitation to be issued. What is `None` comes from the tenant's settings.
+pub struct Issue {
+    pub user: NamedUser,
+    pub purpose: Purpose,
+    pub method: Option<Method>,
+    pub expires_in_minutes: Option<i64>,
+    pub lock_account: Option<bool>,
+    pub delivery: Option<DeliveryMode>,
+    pub redirect_url: Option<String>,
+    /// A JSON object, already checked for size.
+    pub metadata: String,
+    pub if_exists: IfExists,
+}
+
+/// Who brings the secret to the person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// We do.
+    Send,
+    /// The caller does: the secret is in the answer and nothing is sent.
+    Return,
+}
+
+/// What happens when the account has a live invitation already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfExists {
+    Fail,
+    /// The old one is revoked.
+    Replace,
+}
+
+pub struct Issued {
+    pub snapshot: Snapshot,
+    /// Only with [`DeliveryMode::Return`].
+    pub secret: Option<IssuedSecret>,
+}
+
+/// The choices of one generation, with the settings filled in and every rule checked.
+pub(super) struct Plan {
+    pub(super) method: Method,
+    pub(super) expiry_minutes: i64,
+    pub(super) delivery: DeliveryMode,
+}
+
+impl Plan {
+    pub(super) fn new(
+        service: &Service,
+        settings: &Settings,
+        purpose: Purpose,
+        wishes: (Option<Method>, Option<i64>, Option<DeliveryMode>),
+    ) -> Result<Self, Refusal> {
+        let method = wishes.0.unwrap_or_else(|| settings.method_for(purpose));
+        let expiry_minutes = wishes.1.unwrap_or_else(|| settings.expiry_for(purpose));
+        let default = match settings.notifications {
+            Notifications::Internal => DeliveryMode::Send,
+            Notifications::External => DeliveryMode::Return,
+        };
+        let plan = Self { method, expiry_minutes, delivery: wishes.2.unwrap_or(default) };
+        plan.check(service, settings)?;
+        Ok(plan)
+    }
+
+    fn check(&self, service: &Service, settings: &Settings) -> Result<(), Refusal> {
+        if !settings.enabled {
+            return Err(Refusal::FeatureDisabled);
+        }
+        if !is_expiry(self.expiry_minutes) {
+            let detail = "must be -1 (never), 0 (at once) or 1 to 10080".to_owned();
+            return Err(Refusal::InvalidField { pointer: "/expiresInMinutes", code: "out_of_range", detail });
+        }
+        if self.delivery == DeliveryMode::Send && !service.channels.has(self.method.channel()) {
+            return Err(Refusal::ChannelNotConfigured(self.method.channel()));
+        }
+        match (settings.policy.profile, settings.exceeds_strict(self.method, self.expiry_minutes)) {
+            (Profile::Strict, Some(code)) => Err(Refusal::PolicyViolation(code)),
+            (Profile::Strict | Profile::Compatible, _) => Ok(()),
+        }
+    }
+
+    /// Whether there is anything to send: a secret that is over at once is not sent.
+    pub(super) fn sends(&self) -> bool {
+        self.delivery == DeliveryMode::Send && self.expiry_minutes != 0
+    }
+
+    /// The secret for the answer, when the caller brings it to the person.
+    pub(super) fn shown(&self, minted: &Minted) -> Option<IssuedSecret> {
+        (self.delivery == DeliveryMode::Return).then(|| minted.secret.clone())
+    }
+}
+
+impl Service {
+    /// Issues an invitation.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the contract, or a failure.
+    pub async fn issue(&self, caller: &Caller, command: Issue) -> ServiceResult<Issued> {
+        let settings = self.settings(&caller.tenant).await?;
+        let wishes = (command.method, command.expires_in_minutes, command.delivery);
+        let plan = Plan::new(self, &settings, command.purpose, wishes)?;
+        check_redirect(&settings, command.redirect_url.as_deref())?;
+        let person = self.person(&command.user, plan.method.channel()).await?;
+        let invitation = self.new_invitation(caller, &command, &plan, &settings, person);
+        let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
+        let secret = plan.shown(&minted);
+        let draft = Arc::new(Draft {
+            invitation,
+            minted,
+            expiry_minutes: plan.expiry_minutes,
+            if_exists: command.if_exists,
+            caller: caller.clone(),
+        });
+        let snapshot = self.store.write(move |conn| draft.store(conn)).await?;
+        self.wake.notify_one();
+        Ok(Issued { snapshot, secret })
+    }
+
+    fn new_invitation(&self, caller: &Caller, command: &Issue, plan: &Plan, settings: &Settings, person: Person) -> Invitation {
+        let now = self.clock.now();
+        Invitation {
+            id: crate::entropy::invitation_id(now),
+            tenant: caller.tenant.clone(),
+            realm: command.user.realm.clone(),
+            username: command.user.username.clone(),
+            person,
+            terms: Terms {
+                lock_account: command.lock_account.unwrap_or_else(|| settings.lock_for(command.purpose)),
+                activation_notification: settings.activation_notification,
+                redirect_url: command.redirect_url.clone(),
+                resend_cooldown_seconds: settings.resend.cooldown_seconds,
+                max_resends: settings.resend.max_per_invitation,
+                warnings: warnings(plan.method, plan.expiry_minutes, settings.otp),
+            },
+            metadata: command.metadata.clone(),
+            created_by: caller.actor.name.clone(),
+            purpose: command.purpose,
+            method: plan.method,
+            status: Status::Pending,
+            generation: 1,
+            resends: 0,
+            verifier: None,
+            retired_verifiers: Vec::new(),
+            attempts_left: None,
+            otp_used_at: None,
+            otp_replay: None,
+            grant: None,
+            grant_expires_at: None,
+            accept_fence: 0,
+            accept_grant: None,
+            accept_lease_until: None,
+            expires_at: None,
+            created_at: now,
+            updated_at: now,
+            issued_at: now,
+            accepted_at: None,
+            revoked_at: None,
+            failure: None,
+        }
+    }
+}
+
+/// Everything decided and made before the transaction, so that nothing slow happens in it.
+struct Draft {
+    invitation: Invitation,
+    minted: Minted,
+    expiry_minutes: i64,
+    if_exists: IfExists,
+    caller: Caller,
+}
+
+impl Draft {
+    fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
+        let mut invitation = self.invitation.clone();
+        let key = invitation.account_key();
+        let account = account_row(conn, &invitation)?;
+        let now = conn.now()?;
+        for expired in transitions::expire_account(conn, &invitation.tenant, &key, now)? {
+            outbox::supersede(conn, expired, now)?;
+        }
+        self.make_room(conn, &invitation, now)?;
+        (invitation.created_at, invitation.updated_at, invitation.issued_at) = (now, now, now);
+        invitation.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
+        invitation.verifier = Some(self.minted.verifier.clone());
+        invitation.attempts_left = self.minted.attempts_left;
+        invitation.status = first_status(&invitation, &account, now);
+        invitations::insert(conn, &invitation).map_err(StorageError::repeatable)?;
+        enqueue_message(conn, &invitation, &self.minted, now)?;
+        want_lock(conn, &invitation, &account, now)?;
+        note(conn, &self.caller.actor, now, ("invitation.issued", invitation.method.as_str()), &invitation)?;
+        snapshot(conn, invitation, now)
+    }
+
+    /// Sees to it that no other invitation of the account is live.
+    fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
+        let Some(live) = invitations::find_live(conn, &invitation.tenant, &invitation.account_key())? else { return Ok(()) };
+        if self.if_exists == IfExists::Fail {
+            return Err(Refusal::InvitationExists(live.id).into());
+        }
+        if live.status == Status::Accepting || !transitions::close(conn, &live, None, now)? {
+            return Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE).into());
+        }
+        outbox::supersede(conn, live.id, now)?;
+        Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", "replaced"), &live)?)
+    }
+}
+
+/// The account's row, made if it is new, held until the transaction ends. Always taken before the invitation's.
+pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> ServiceResult<Account> {
+    let fresh = Account {
+        tenant: invitation.tenant.clone(),
+        realm: invitation.realm.clone(),
+        username: invitation.username.clone(),
+        user_id: invitation.person.id.clone(),
+        otp_failures: 0,
+        lock_reason: None,
+        hold: Hold::None,
+        directory: DirectorySync::Synced,
+        version: 0,
+        updated_at: invitation.updated_at,
+    };
+    accounts::insert_if_absent(conn, &fresh)?;
+    let stored = accounts::find_locked(conn, &invitation.tenant, &invitation.account_key())?;
+    Ok(stored.ok_or(StorageError::Corrupt("account"))?)
+}
+
+/// Where a generation starts: over at once, waiting for its lock, or ready to be redeemed.
+pub(super) fn first_status(invitation: &Invitation, account: &Account, now: Timestamp) -> Status {
+    if has_expired(invitation.expires_at, now) {
+        Status::Expired
+    } else if must_lock(invitation, account) {
+        Status::Provisioning
+    } else {
+        Status::Pending
+    }
+}
+
+/// Whether the account still has to be locked for this invitation. An administrator's lock stays as it is.
+fn must_lock(invitation: &Invitation, account: &Account) -> bool {
+    let wanted = LockReason::for_purpose(invitation.purpose);
+    let confirmed = account.hold == Hold::Held && account.directory == DirectorySync::Synced;
+    invitation.terms.lock_account
+        && account.lock_reason != Some(LockReason::AdminInitiated)
+        && !(account.lock_reason == Some(wanted) && confirmed)
+}
+
+/// Asks for the account's lock, if this invitation wants one that is not there.
+pub(super) fn want_lock(conn: &mut Connection, invitation: &Invitation, account: &Account, now: Timestamp) -> Result<(), StorageError> {
+    if !must_lock(invitation, account) {
+        return Ok(());
+    }
+    accounts::want_lock(conn, account, Some(LockReason::for_purpose(invitation.purpose)), now)?;
+    enqueue_sync(conn, account, Some(invitation.id), now)
+}
+
+/// Puts "bring the directory to the state wanted" into the outbox.
+pub(super) fn enqueue_sync(
+    conn: &mut Connection,
+    account: &Account,
+    invitation: Option<InvitationId>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let key = crate::domain::ids::AccountKey::new(&account.realm, &account.username);
+    let row = NewDelivery {
+        id: crate::entropy::message_id(now),
+        tenant: &account.tenant,
+        invitation,
+        generation: 0,
+        account: &key,
+        kind: Kind::AccountSync,
+        channel: crate::domain::invitation::Channel::Directory,
+        state: DeliveryState::Ready,
+        payload: None,
+        expires_at: None,
+    };
+    outbox::insert(conn, &row, now)
+}
+
+fn check_redirect(settings: &Settings, redirect_url: Option<&str>) -> Result<(), Refusal> {
+    match redirect_url.map(url::Url::parse) {
+        None => Ok(()),
+        Some(Ok(url)) if settings.links.allows_redirect(&url) => Ok(()),
+        Some(_) => Err(Refusal::RedirectNotAllowed),
+    }
+}

@@ -1,0 +1,139 @@
+//! Making the secret of a generation, its verifier, and the sealed message that carries it.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::person::address;
+use super::{Failure, Service, ServiceResult};
+use crate::domain::ids::MessageId;
+use crate::domain::invitation::{Invitation, Method, Status};
+use crate::domain::message::{DeliveryState, Kind, Payload, Place};
+use crate::domain::otp::{Otp, OtpShape};
+use crate::domain::settings::Settings;
+use crate::domain::time::Timestamp;
+use crate::domain::token::LinkToken;
+use crate::domain::verifier::{self, Context};
+use crate::storage::outbox::{self, NewDelivery};
+use crate::storage::{Connection, StorageError};
+
+/// A secret that the caller asked to be given instead of having it sent. Shown this once.
+#[derive(Clone)]
+pub enum IssuedSecret {
+    Link(Zeroizing<String>),
+    Otp(Arc<Otp>),
+}
+
+/// What a new generation consists of besides its row.
+#[derive(Clone)]
+pub(super) struct Minted {
+    pub(super) verifier: String,
+    pub(super) attempts_left: Option<i64>,
+    pub(super) secret: IssuedSecret,
+    /// The message's id and sealed payload, when it is ours to send.
+    message: Option<(MessageId, Vec<u8>)>,
+}
+
+impl Service {
+    /// Makes the secret for the generation that `invitation` names. Slow for long-lived codes; never inside a transaction.
+    pub(super) async fn mint(
+        &self,
+        invitation: &Invitation,
+        settings: &Settings,
+        expiry_minutes: i64,
+        send: bool,
+    ) -> ServiceResult<Minted> {
+        let context = Context::of(invitation);
+        let (verifier, attempts_left, secret) = match invitation.method {
+            Method::EmailLink => {
+                let token = LinkToken::generate(invitation.id, &mut crate::entropy::rng());
+                let link = Zeroizing::new(settings.links.setup_url.replace("{token}", &token.expose()));
+                (verifier::of_link(&self.keys, &context, &token), None, IssuedSecret::Link(link))
+            }
+            Method::EmailOtp | Method::SmsOtp => {
+                let otp = Arc::new(OtpShape::from(settings.otp).generate(&mut crate::entropy::rng()));
+                let verifier = if verifier::needs_argon2(settings.otp.hashing, expiry_minutes) {
+                    self.hasher.hash(context, Arc::clone(&otp)).await?
+                } else {
+                    verifier::of_otp(&self.keys, &context, &otp)
+                };
+                (verifier, Some(i64::from(settings.otp.max_attempts)), IssuedSecret::Otp(otp))
+            }
+        };
+        let message = if send { Some(self.seal_message(invitation, settings, expiry_minutes, &secret)?) } else { None };
+        Ok(Minted { verifier, attempts_left, secret, message })
+    }
+
+    fn seal_message(
+        &self,
+        invitation: &Invitation,
+        settings: &Settings,
+        expiry_minutes: i64,
+        secret: &IssuedSecret,
+    ) -> ServiceResult<(MessageId, Vec<u8>)> {
+        let to = address(&invitation.person, invitation.method.channel()).ok_or(Failure::Internal("message"))?;
+        let (link, otp) = match secret {
+            IssuedSecret::Link(link) => (Some(link.to_string()), None),
+            IssuedSecret::Otp(otp) => (None, Some(otp.expose().to_owned())),
+        };
+        let mut payload = payload_for(invitation, settings, to);
+        payload.expires_in_minutes = (expiry_minutes >= 0).then_some(expiry_minutes);
+        payload.otp_url = otp.is_some().then(|| settings.links.otp_url.clone());
+        payload.link = link;
+        payload.otp = otp;
+        self.seal(invitation, &payload)
+    }
+
+    /// Seals a payload under a new message id.
+    pub(super) fn seal(&self, invitation: &Invitation, payload: &Payload) -> ServiceResult<(MessageId, Vec<u8>)> {
+        let id = crate::entropy::message_id(self.clock.now());
+        let plain = Zeroizing::new(serde_json::to_vec(payload).map_err(|_| Failure::Internal("message"))?);
+        let place = Place { id, tenant: &invitation.tenant, invitation: invitation.id, generation: invitation.generation };
+        let sealed = place.bind(|bound_to| self.keys.seal(bound_to, &plain))?;
+        Ok((id, sealed))
+    }
+}
+
+/// A message to the invited person that carries no secret yet.
+pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str) -> Payload {
+    Payload {
+        to: to.to_owned(),
+        name: invitation.person.display_name.clone(),
+        username: invitation.username.as_str().to_owned(),
+        locale: invitation.person.locale.clone().unwrap_or_else(|| settings.locale.clone()),
+        link: None,
+        otp: None,
+        otp_url: None,
+        expires_in_minutes: None,
+    }
+}
+
+/// Puts the generation's message into the outbox: held until the lock is confirmed, or ready.
+pub(super) fn enqueue_message(
+    conn: &mut Connection,
+    invitation: &Invitation,
+    minted: &Minted,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let Some((id, payload)) = &minted.message else { return Ok(()) };
+    let state = match invitation.status {
+        Status::Provisioning => DeliveryState::Held,
+        _ => DeliveryState::Ready,
+    };
+    outbox::insert(
+        conn,
+        &NewDelivery {
+            id: *id,
+            tenant: &invitation.tenant,
+            invitation: Some(invitation.id),
+            generation: invitation.generation,
+            account: &invitation.account_key(),
+            kind: Kind::invitation(invitation.purpose, invitation.method),
+            channel: invitation.method.channel(),
+            state,
+            payload: Some(payload.clone()),
+            expires_at: invitation.expires_at,
+        },
+        now,
+    )
+}

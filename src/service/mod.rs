@@ -1,0 +1,138 @@
+//! The use cases: one file each, one transaction each, one outcome each.
+//!
+//! A use case decides with the rules of `domain`, writes through `storage`, and asks the `directory` where a person has to be
+//! looked up or a password set. It knows nothing of HTTP, messages' looks or gateways; what must be sent is a row of the outbox.
+
+pub mod accounts;
+mod audit;
+pub mod error;
+mod grant;
+mod hashing;
+pub mod issue;
+pub mod lookup;
+mod mint;
+pub mod otp_login;
+mod person;
+pub mod recover;
+pub mod redeem;
+pub mod resend;
+pub mod revoke;
+pub mod set_password;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+pub use error::{Failure, Refusal, ServiceError, ServiceResult};
+pub use grant::GRANT_TOKEN_TYPE;
+pub use mint::IssuedSecret;
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::domain::ids::TenantId;
+use crate::domain::invitation::Channel;
+use crate::domain::keys::Keyring;
+use crate::domain::settings::Settings;
+use crate::storage::audit::Actor;
+use crate::storage::{self, Store};
+use hashing::Hasher;
+
+/// Who asks, and for which tenant.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub tenant: TenantId,
+    pub actor: Actor,
+}
+
+/// Which gateways the operator configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels {
+    pub email: bool,
+    pub sms: bool,
+}
+
+impl Channels {
+    const fn has(self, channel: Channel) -> bool {
+        match channel {
+            Channel::Email => self.email,
+            Channel::Sms => self.sms,
+            Channel::Directory => true,
+        }
+    }
+}
+
+/// What the use cases need.
+pub struct Parts {
+    pub store: Store,
+    pub directory: Arc<Directory>,
+    pub clock: Arc<dyn Clock>,
+    pub keys: Arc<Keyring>,
+    pub defaults: Settings,
+    pub channels: Channels,
+    /// How long a failed redemption takes at least, so that time tells nothing.
+    pub failure_floor: Duration,
+}
+
+/// All use cases; one value for the whole process.
+pub struct Service {
+    store: Store,
+    directory: Arc<Directory>,
+    clock: Arc<dyn Clock>,
+    keys: Arc<Keyring>,
+    defaults: Arc<Settings>,
+    channels: Channels,
+    failure_floor: Duration,
+    hasher: Hasher,
+    wake: Arc<Notify>,
+}
+
+impl Service {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let hasher = Hasher::new(Arc::clone(&parts.keys));
+        Self {
+            store: parts.store,
+            directory: parts.directory,
+            clock: parts.clock,
+            keys: parts.keys,
+            defaults: Arc::new(parts.defaults),
+            channels: parts.channels,
+            failure_floor: parts.failure_floor,
+            hasher,
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Rings whenever there is new work in the outbox, so that a worker of this process need not wait for its poll.
+    #[must_use]
+    pub fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Whether the database answers and has the schema that this binary expects.
+    ///
+    /// # Errors
+    /// That the database can't be reached.
+    pub async fn is_ready(&self) -> ServiceResult<bool> {
+        Ok(self.store.is_migrated().await?)
+    }
+
+    /// The tenant's settings: the operator's defaults with the tenant's overrides.
+    ///
+    /// # Errors
+    /// That the database failed, or that stored overrides no longer fit.
+    pub async fn settings(&self, tenant: &TenantId) -> ServiceResult<Arc<Settings>> {
+        let wanted = tenant.clone();
+        let overrides = self.store.read(move |conn| storage::settings::find(conn, &wanted)).await?;
+        match overrides {
+            None => Ok(Arc::clone(&self.defaults)),
+            Some(json) => merged(&self.defaults, &json).map(Arc::new),
+        }
+    }
+}
+
+fn merged(defaults: &Settings, json: &str) -> ServiceResult<Settings> {
+    let overrides = serde_json::from_str(json).map_err(|_| Failure::Corrupt("tenant's settings"))?;
+    defaults.merged(&overrides).map_err(|_| Failure::Corrupt("tenant's settings").into())
+}

@@ -1,0 +1,79 @@
+//! Finding out where the invited person can be reached.
+
+use super::Service;
+use super::error::{Refusal, ServiceResult, lookup_refusal};
+use crate::domain::contact::{Email, Phone};
+use crate::domain::ids::{Realm, Username};
+use crate::domain::invitation::{Channel, Person};
+
+/// The person as a call names them; what is missing is read from the directory.
+#[derive(Clone)]
+pub struct NamedUser {
+    pub username: Username,
+    pub realm: Realm,
+    pub id: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub display_name: Option<String>,
+    pub locale: Option<String>,
+}
+
+impl NamedUser {
+    /// What the call says of the person, addresses checked.
+    fn given(&self) -> Result<Person, Refusal> {
+        let email = self.email.as_deref().map(Email::parse).transpose();
+        let phone = self.phone.as_deref().map(Phone::parse).transpose();
+        Ok(Person {
+            id: self.id.clone(),
+            email: email.map_err(|_| Refusal::RecipientRejected { pointer: "/user/email" })?,
+            phone: phone.map_err(|_| Refusal::RecipientRejected { pointer: "/user/phone" })?,
+            display_name: self.display_name.clone(),
+            locale: self.locale.clone(),
+        })
+    }
+}
+
+/// The person's address on a channel.
+pub(super) fn address(person: &Person, channel: Channel) -> Option<&str> {
+    match channel {
+        Channel::Email => person.email.as_ref().map(Email::as_str),
+        Channel::Sms => person.phone.as_ref().map(Phone::as_str),
+        Channel::Directory => None,
+    }
+}
+
+impl Service {
+    /// The person with an address on `channel`. With an id and that address given, the directory is not asked.
+    pub(super) async fn person(&self, user: &NamedUser, channel: Channel) -> ServiceResult<Person> {
+        let given = user.given()?;
+        if given.id.is_some() && address(&given, channel).is_some() {
+            return Ok(given);
+        }
+        self.completed(&user.realm, &user.username, given, channel).await
+    }
+
+    /// The person with what is missing read from the directory; somebody else under the same name is not found.
+    pub(super) async fn completed(
+        &self,
+        realm: &Realm,
+        username: &Username,
+        given: Person,
+        channel: Channel,
+    ) -> ServiceResult<Person> {
+        let found = self.directory.find_user(realm, username).await.map_err(|error| lookup_refusal(&error))?;
+        if given.id.as_ref().is_some_and(|id| *id != found.id) {
+            return Err(Refusal::UserNotFound.into());
+        }
+        let person = Person {
+            id: Some(found.id),
+            email: given.email.or(found.email),
+            phone: given.phone.or(found.phone),
+            display_name: given.display_name.or(found.display_name),
+            locale: given.locale.or(found.locale),
+        };
+        match address(&person, channel) {
+            Some(_) => Ok(person),
+            None => Err(Refusal::RecipientMissing(channel).into()),
+        }
+    }
+}

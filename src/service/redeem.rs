@@ -1,0 +1,288 @@
+//! Redeeming a secret: proof that the person is the one invited, answered with a grant to set the password.
+//!
+//! A link can be redeemed again and again (mail scanners fetch links), the newest grant wins. An OTP is used up, after its
+//! attempt was reserved and committed. Every failure looks and lasts the same; only the bearer of a genuine link learns more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::audit::note;
+use super::grant::{self, Grant};
+use super::{Caller, Refusal, Service, ServiceError, ServiceResult};
+use crate::domain::ids::{AccountKey, Realm, TenantId, Username};
+use crate::domain::invitation::{Invitation, Method, Over, Redeemable, Status};
+use crate::domain::keys::MacPurpose;
+use crate::domain::otp::Otp;
+use crate::domain::settings::Settings;
+use crate::domain::time::Timestamp;
+use crate::domain::token::LinkToken;
+use crate::domain::verifier::{self, Context};
+use crate::storage::transitions::ACCEPT_LEASE;
+use crate::storage::{AsStorageError, StorageError, attempts, invitations, transitions};
+
+/// When the bearer of a link whose account is not locked yet may try again.
+const NOT_READY_RETRY: Duration = Duration::from_secs(5);
+
+/// What a person presents.
+pub enum Proof {
+    /// The token of a link, or a grant that is to be resumed.
+    Token(Zeroizing<String>),
+    Code(Code),
+}
+
+/// A one-time code and whose it is said to be.
+pub struct Code {
+    pub realm: Realm,
+    pub username: Username,
+    pub otp: Otp,
+    /// With the same key and code, a redemption whose answer was lost is answered again.
+    pub idempotency_key: Option<String>,
+}
+
+/// A successful redemption.
+pub struct Redeemed {
+    pub grant: Zeroizing<String>,
+    pub grant_expires_at: Timestamp,
+    pub invitation: Invitation,
+    pub settings: Arc<Settings>,
+}
+
+impl Service {
+    /// Redeems a link token or an OTP.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidOrExpired`] for everything but a genuine link; that one may be [`Refusal::Over`] or
+    /// [`Refusal::NotReady`]. Failures take at least the configured floor.
+    pub async fn redeem(&self, caller: &Caller, proof: Proof) -> ServiceResult<Redeemed> {
+        let started = Instant::now();
+        let result = match proof {
+            Proof::Token(token) => self.redeem_token(caller, &token).await,
+            Proof::Code(code) => self.redeem_code(caller, code).await,
+        };
+        self.even_out(started, result).await
+    }
+
+    /// Makes every uniform refusal last equally long.
+    pub(super) async fn even_out<T>(&self, started: Instant, result: ServiceResult<T>) -> ServiceResult<T> {
+        if matches!(result, Err(ServiceError::Refused(Refusal::InvalidOrExpired))) {
+            tokio::time::sleep_until(started + self.failure_floor).await;
+        }
+        result
+    }
+
+    async fn redeem_token(&self, caller: &Caller, token: &str) -> ServiceResult<Redeemed> {
+        let invitation = match LinkToken::parse(token) {
+            Some(token) => self.open_link(caller, token).await?,
+            None => self.resume(&caller.tenant, token).await?,
+        };
+        self.redeemed(invitation).await
+    }
+
+    async fn redeemed(&self, invitation: Invitation) -> ServiceResult<Redeemed> {
+        let settings = self.settings(&invitation.tenant).await?;
+        let (grant, grant_expires_at) = grant::sign(&self.keys, &invitation)?;
+        Ok(Redeemed { grant, grant_expires_at, invitation, settings })
+    }
+
+    async fn open_link(&self, caller: &Caller, token: LinkToken) -> ServiceResult<Invitation> {
+        let (caller, keys) = (caller.clone(), Arc::clone(&self.keys));
+        let grant = crate::entropy::grant_id(self.clock.now());
+        self.store
+            .write(move |conn| {
+                let found = invitations::find(conn, &caller.tenant, token.invitation())?;
+                let seen = found.ok_or(Refusal::InvalidOrExpired)?;
+                check_genuine(&keys, &seen, &token)?;
+                let now = conn.now()?;
+                check_open(&seen, now)?;
+                let opened = transitions::open_link(conn, &seen, grant, now)?.ok_or(Refusal::InvalidOrExpired)?;
+                note(conn, &caller.actor, now, ("invitation.redeemed", "link"), &opened)?;
+                Ok(opened)
+            })
+            .await
+    }
+
+    /// A grant presented as a token is resumed: the page that a login sent the person to needs to know whose it is.
+    async fn resume(&self, tenant: &TenantId, jwt: &str) -> ServiceResult<Invitation> {
+        let grant = grant::verify(&self.keys, tenant, jwt, self.clock.now()).ok_or(Refusal::InvalidOrExpired)?;
+        self.holder_of(tenant, &grant).await?.ok_or_else(|| Refusal::InvalidOrExpired.into())
+    }
+
+    /// The invitation whose row still names this grant.
+    pub(super) async fn holder_of(&self, tenant: &TenantId, grant: &Grant) -> ServiceResult<Option<Invitation>> {
+        let (tenant, id) = (tenant.clone(), grant.invitation);
+        let found = self.store.read(move |conn| invitations::find(conn, &tenant, id)).await?;
+        Ok(found.filter(|invitation| invitation.grant == Some(grant.id) && invitation.generation == grant.generation))
+    }
+
+    pub(super) async fn redeem_code(&self, caller: &Caller, code: Code) -> ServiceResult<Redeemed> {
+        if !code.otp.is_plausible() {
+            return Err(Refusal::InvalidOrExpired.into());
+        }
+        let key = AccountKey::new(&code.realm, &code.username);
+        let otp = Arc::new(code.otp);
+        let replay = code.idempotency_key.map(|idempotency_key| Arc::new((idempotency_key, Arc::clone(&otp))));
+        let Some(seen) = self.reserve(&caller.tenant, &key).await? else {
+            return self.replayed(&caller.tenant, &key, replay.as_deref()).await;
+        };
+        if !self.is_code_of(&seen, &otp).await? {
+            self.note_wrong_code(caller, seen).await?;
+            return Err(Refusal::InvalidOrExpired.into());
+        }
+        let mac = replay.map(|replay| self.replay_mac(&seen, &replay));
+        let used = self.use_up(caller, seen, key, mac).await?;
+        self.redeemed(used).await
+    }
+
+    /// Reserves an attempt of the account and of its invitation, committed before anything is compared.
+    async fn reserve(&self, tenant: &TenantId, key: &AccountKey) -> ServiceResult<Option<Invitation>> {
+        let (tenant, key) = (tenant.clone(), key.clone());
+        let reserved = self
+            .store
+            .write(move |conn| {
+                if !attempts::reserve_of_account(conn, &tenant, &key)? {
+                    return Err(Unreserved::Nothing);
+                }
+                attempts::reserve_of_invitation(conn, &tenant, &key)?.ok_or(Unreserved::Nothing)
+            })
+            .await;
+        match reserved {
+            Ok(invitation) => Ok(Some(invitation)),
+            Err(Unreserved::Nothing) => Ok(None),
+            Err(Unreserved::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether `otp` is the invitation's code; slow verifiers run on the bounded pool.
+    pub(super) async fn is_code_of(&self, invitation: &Invitation, otp: &Arc<Otp>) -> ServiceResult<bool> {
+        let context = Context::of(invitation);
+        match &invitation.verifier {
+            None => Ok(false),
+            Some(slow) if verifier::is_argon2(slow) => self.hasher.matches(context, slow.clone(), Arc::clone(otp)).await,
+            Some(fast) => Ok(verifier::matches_otp(&self.keys, &context, fast, otp)),
+        }
+    }
+
+    async fn note_wrong_code(&self, caller: &Caller, seen: Invitation) -> ServiceResult<()> {
+        let actor = caller.actor.clone();
+        self.store
+            .write(move |conn| {
+                let now = conn.now()?;
+                note(conn, &actor, now, ("invitation.redeem_failed", "wrong_code"), &seen)
+            })
+            .await?;
+        Ok(())
+    }
+
+    async fn use_up(&self, caller: &Caller, seen: Invitation, key: AccountKey, replay: Option<Vec<u8>>) -> ServiceResult<Invitation> {
+        let actor = caller.actor.clone();
+        let grant = crate::entropy::grant_id(self.clock.now());
+        self.store
+            .write(move |conn| {
+                attempts::give_back(conn, &seen.tenant, &key)?;
+                let now = conn.now()?;
+                let used = transitions::consume_otp(conn, &seen, grant, replay.as_deref(), now)?;
+                let used = used.ok_or(ServiceError::Refused(Refusal::InvalidOrExpired))?;
+                note(conn, &actor, now, ("invitation.redeemed", used.method.as_str()), &used)?;
+                Ok(used)
+            })
+            .await
+    }
+
+    /// The answer of a redemption again, for the same idempotency key and the same code, while its grant lives. The account's
+    /// budget pays for wrong tries here as well.
+    async fn replayed(&self, tenant: &TenantId, key: &AccountKey, replay: Option<&(String, Arc<Otp>)>) -> ServiceResult<Redeemed> {
+        let Some(replay) = replay else { return Err(Refusal::InvalidOrExpired.into()) };
+        let (wanted_tenant, wanted) = (tenant.clone(), key.clone());
+        let found = self
+            .store
+            .write(move |conn| {
+                if !attempts::reserve_of_account(conn, &wanted_tenant, &wanted)? {
+                    return Ok(None);
+                }
+                invitations::find_live(conn, &wanted_tenant, &wanted)
+            })
+            .await?;
+        let used = found.filter(|invitation| self.is_replay(invitation, replay)).ok_or(Refusal::InvalidOrExpired)?;
+        let (tenant, key) = (tenant.clone(), key.clone());
+        self.store.write(move |conn| attempts::give_back(conn, &tenant, &key)).await?;
+        self.redeemed(used).await
+    }
+
+    fn is_replay(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> bool {
+        let grant_lives = invitation.grant_expires_at.is_some_and(|end| end > self.clock.now());
+        let Some(stored) = &invitation.otp_replay else { return false };
+        let Some((kid, mac)) = stored.iter().position(|byte| *byte == b':').and_then(|at| stored.split_at_checked(at)) else {
+            return false;
+        };
+        let kid = std::str::from_utf8(kid).unwrap_or_default();
+        let mac = mac.strip_prefix(b":").unwrap_or_default();
+        grant_lives
+            && invitation.grant.is_some()
+            && replay_parts(invitation, replay, |parts| self.keys.verify_mac(kid, MacPurpose::Replay, parts, mac))
+    }
+
+    /// What recognises the repeat of this redemption: `kid:MAC(invitation, generation, key, code)`.
+    fn replay_mac(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> Vec<u8> {
+        let mac = replay_parts(invitation, replay, |parts| self.keys.mac(MacPurpose::Replay, parts));
+        [self.keys.signing_kid().as_bytes(), b":", &mac].concat()
+    }
+}
+
+/// Rolls a reservation back of which only one half could be made.
+enum Unreserved {
+    Nothing,
+    Storage(StorageError),
+}
+
+impl From<StorageError> for Unreserved {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl AsStorageError for Unreserved {
+    fn as_storage_error(&self) -> Option<&StorageError> {
+        match self {
+            Self::Storage(error) => Some(error),
+            Self::Nothing => None,
+        }
+    }
+}
+
+fn replay_parts<T>(invitation: &Invitation, replay: &(String, Arc<Otp>), then: impl FnOnce(&[&[u8]]) -> T) -> T {
+    let generation = invitation.generation.to_be_bytes();
+    then(&[invitation.id.as_bytes(), &generation, replay.0.as_bytes(), replay.1.expose().as_bytes()])
+}
+
+/// Whether the token is, or once was, this invitation's link.
+fn check_genuine(keys: &crate::domain::keys::Keyring, seen: &Invitation, token: &LinkToken) -> Result<(), Refusal> {
+    let current = seen.verifier.as_deref().is_some_and(|stored| verifier::matches_link(keys, &Context::of(seen), stored, token));
+    if current {
+        return Ok(());
+    }
+    let was_ours = seen.retired_verifiers.iter().any(|retired| {
+        let mut fields = retired.splitn(3, ':');
+        let (Some(generation), Some(method), Some(stored)) = (fields.next(), fields.next(), fields.next()) else { return false };
+        let (Ok(generation), Some(method)) = (generation.parse(), Method::parse(method)) else { return false };
+        verifier::matches_link(keys, &Context { generation, method, ..Context::of(seen) }, stored, token)
+    });
+    Err(if was_ours { Refusal::Over(Over::Superseded) } else { Refusal::InvalidOrExpired })
+}
+
+/// Whether the bearer of the genuine, current link may redeem it now.
+fn check_open(seen: &Invitation, now: Timestamp) -> Result<(), Refusal> {
+    match seen.redeemable_at(now) {
+        Redeemable::Yes => Ok(()),
+        Redeemable::NotYet => Err(Refusal::NotReady(NOT_READY_RETRY)),
+        Redeemable::BeingAccepted => Err(Refusal::AcceptInProgress(ACCEPT_LEASE)),
+        Redeemable::Over(over) => Err(Refusal::Over(over)),
+    }
+}
+
+/// Whether an account has an OTP invitation that can be redeemed at all, for the login that asks with one.
+pub(super) fn has_live_code(invitation: &Invitation, now: Timestamp) -> bool {
+    invitation.method.is_otp() && invitation.status_at(now) == Status::Pending
+}

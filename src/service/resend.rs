@@ -1,0 +1,129 @@
+//! Resending: a new generation with a new secret; old secrets, grants and queued messages die with the old one.
+//!
+//! It never refills the account's budget of wrong codes, so that asking for new codes buys no more guesses.
+
+use std::sync::Arc;
+
+use super::audit::note;
+use super::issue::{DeliveryMode, Issued, Plan, account_row, first_status, want_lock};
+use super::lookup::{Snapshot, resend_from, snapshot};
+use super::mint::{Minted, enqueue_message};
+use super::person::address;
+use super::{Caller, Refusal, Service, ServiceResult};
+use crate::domain::ids::InvitationId;
+use crate::domain::invitation::{Invitation, Method, Status};
+use crate::domain::settings::{Settings, lifetime};
+use crate::domain::time::Timestamp;
+use crate::domain::warning::warnings;
+use crate::storage::transitions::ACCEPT_LEASE;
+use crate::storage::{Connection, StorageError, invitations, outbox, transitions};
+
+/// What may change with a resend; what is `None` stays (method) or comes from the settings (expiry).
+#[derive(Debug, Clone, Default)]
+pub struct Resend {
+    pub method: Option<Method>,
+    pub expires_in_minutes: Option<i64>,
+    pub delivery: Option<DeliveryMode>,
+    pub locale: Option<String>,
+}
+
+impl Service {
+    /// Issues a new generation of an invitation that is pending, expired or failed.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the contract, or a failure.
+    pub async fn resend(&self, caller: &Caller, id: InvitationId, command: Resend) -> ServiceResult<Issued> {
+        let settings = self.settings(&caller.tenant).await?;
+        let seen = self.get_invitation(caller, id).await?.invitation;
+        check_state(&seen, self.clock.now())?;
+        let wishes = (Some(command.method.unwrap_or(seen.method)), command.expires_in_minutes, command.delivery);
+        let plan = Plan::new(self, &settings, seen.purpose, wishes)?;
+        let next = self.next_generation(&seen, &plan, &settings, command.locale).await?;
+        let minted = self.mint(&next, &settings, plan.expiry_minutes, plan.sends()).await?;
+        let secret = plan.shown(&minted);
+        let draft = Arc::new(Draft { seen, next, minted, expiry_minutes: plan.expiry_minutes, caller: caller.clone() });
+        let snapshot = self.store.write(move |conn| draft.store(conn)).await?;
+        self.wake.notify_one();
+        Ok(Issued { snapshot, secret })
+    }
+
+    async fn next_generation(
+        &self,
+        seen: &Invitation,
+        plan: &Plan,
+        settings: &Settings,
+        locale: Option<String>,
+    ) -> ServiceResult<Invitation> {
+        let mut next = seen.clone();
+        next.method = plan.method;
+        next.generation += 1;
+        next.resends += 1;
+        next.terms.warnings = warnings(plan.method, plan.expiry_minutes, settings.otp);
+        next.person.locale = locale.or(next.person.locale);
+        if address(&next.person, plan.method.channel()).is_none() {
+            next.person = self.completed(&seen.realm, &seen.username, next.person, plan.method.channel()).await?;
+        }
+        Ok(next)
+    }
+}
+
+/// Whether this invitation may be resent now.
+fn check_state(invitation: &Invitation, now: Timestamp) -> Result<(), Refusal> {
+    match invitation.status_at(now) {
+        Status::Accepting => return Err(Refusal::AcceptInProgress(ACCEPT_LEASE)),
+        status @ (Status::Accepted | Status::Revoked) => return Err(Refusal::NotResendable(status)),
+        Status::Provisioning | Status::Pending | Status::Expired | Status::Failed => {}
+    }
+    if invitation.resends >= i64::from(invitation.terms.max_resends) {
+        return Err(Refusal::ResendLimit);
+    }
+    let wait = resend_from(invitation).since(now);
+    if wait.is_zero() { Ok(()) } else { Err(Refusal::ResendTooSoon(wait)) }
+}
+
+struct Draft {
+    seen: Invitation,
+    next: Invitation,
+    minted: Minted,
+    expiry_minutes: i64,
+    caller: Caller,
+}
+
+impl Draft {
+    fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
+        let account = account_row(conn, &self.seen)?;
+        let current = invitations::find_locked(conn, &self.seen.tenant, self.seen.id)?.ok_or(Refusal::InvitationNotFound)?;
+        let now = conn.now()?;
+        check_state(&current, now)?;
+        if current.generation != self.seen.generation {
+            // Somebody else has just resent it: from here on that is "too soon".
+            return Err(Refusal::ResendTooSoon(resend_from(&current).since(now)).into());
+        }
+        let mut next = self.next.clone();
+        next.retired_verifiers = retired(&current);
+        (next.updated_at, next.issued_at) = (now, now);
+        next.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
+        next.verifier = Some(self.minted.verifier.clone());
+        next.attempts_left = self.minted.attempts_left;
+        next.status = first_status(&next, &account, now);
+        if let Some(live) = invitations::find_live(conn, &next.tenant, &next.account_key())?.filter(|live| live.id != next.id) {
+            return Err(Refusal::InvitationExists(live.id).into());
+        }
+        outbox::supersede(conn, current.id, now)?;
+        if !transitions::reissue(conn, &current, &next).map_err(StorageError::repeatable)? {
+            return Err(Refusal::ResendTooSoon(resend_from(&current).since(now)).into());
+        }
+        enqueue_message(conn, &next, &self.minted, now)?;
+        want_lock(conn, &next, &account, now)?;
+        note(conn, &self.caller.actor, now, ("invitation.resent", next.method.as_str()), &next)?;
+        (next.grant, next.otp_used_at, next.failure) = (None, None, None);
+        snapshot(conn, next, now)
+    }
+}
+
+/// Link verifiers of all earlier generations, so that their bearers can be told "superseded".
+fn retired(current: &Invitation) -> Vec<String> {
+    let last = current.verifier.clone().filter(|_| !current.method.is_otp());
+    let of_generation = last.map(|verifier| format!("{}:{}:{verifier}", current.generation, current.method.as_str()));
+    current.retired_verifiers.iter().cloned().chain(of_generation).collect()
+}

@@ -1,0 +1,48 @@
+//! Revoking an invitation: final, and it beats the queue; nothing is sent afterwards.
+
+use super::audit::note;
+use super::issue::{account_row, enqueue_sync};
+use super::lookup::{Snapshot, snapshot};
+use super::{Caller, Refusal, Service, ServiceResult};
+use crate::domain::account::LockReason;
+use crate::domain::ids::InvitationId;
+use crate::domain::invitation::Status;
+use crate::storage::transitions::ACCEPT_LEASE;
+use crate::storage::{Connection, accounts, invitations, outbox, transitions};
+
+impl Service {
+    /// Revokes the invitation; with `unlock`, our own lock of its account is lifted too. Revoking twice is one revocation.
+    ///
+    /// # Errors
+    /// [`Refusal::AcceptInProgress`] while a password is being set, [`Refusal::NotRevocable`] afterwards, or a failure.
+    pub async fn revoke(&self, caller: &Caller, id: InvitationId, unlock: bool) -> ServiceResult<Snapshot> {
+        let caller = caller.clone();
+        let snapshot = self.store.write(move |conn| revoke(conn, &caller, id, unlock)).await?;
+        self.wake.notify_one();
+        Ok(snapshot)
+    }
+}
+
+fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool) -> ServiceResult<Snapshot> {
+    let seen = invitations::find(conn, &caller.tenant, id)?.ok_or(Refusal::InvitationNotFound)?;
+    let account = account_row(conn, &seen)?;
+    let mut current = invitations::find_locked(conn, &caller.tenant, id)?.ok_or(Refusal::InvitationNotFound)?;
+    let now = conn.now()?;
+    match current.status {
+        Status::Revoked => return snapshot(conn, current, now),
+        Status::Accepting => return Err(Refusal::AcceptInProgress(ACCEPT_LEASE).into()),
+        Status::Accepted => return Err(Refusal::NotRevocable(Status::Accepted).into()),
+        Status::Provisioning | Status::Pending | Status::Expired | Status::Failed => {}
+    }
+    if !transitions::close(conn, &current, None, now)? {
+        return Err(Refusal::AcceptInProgress(ACCEPT_LEASE).into());
+    }
+    outbox::supersede(conn, id, now)?;
+    if unlock && account.lock_reason.is_some_and(LockReason::ends_with_acceptance) {
+        accounts::want_lock(conn, &account, None, now)?;
+        enqueue_sync(conn, &account, None, now)?;
+    }
+    note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
+    (current.status, current.revoked_at, current.updated_at) = (Status::Revoked, Some(now), now);
+    snapshot(conn, current, now)
+}

@@ -1,0 +1,289 @@
+//! The accept saga: claim (database) → one PATCH (directory) → complete (database).
+//!
+//! Nothing is consumed before the directory confirmed, the directory is never called without a claim, and no connection is
+//! held across the call. The password lives in memory only, so after a crash nobody but the person can go on: the claim is
+//! taken over by the same grant and by nobody else. What each crash leaves behind, and who cleans up, is in ADR 4.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::audit::note;
+use super::error::{DIRECTORY_RETRY, PasswordRefusal};
+use super::grant::{self, Grant};
+use super::issue::account_row;
+use super::mint::payload_for;
+use super::person::address;
+use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
+use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
+use crate::domain::account::{Account, LockReason};
+use crate::domain::contact::{Email, Phone};
+use crate::domain::ids::MessageId;
+use crate::domain::invitation::{Invitation, Status};
+use crate::domain::message::{DeliveryState, Kind};
+use crate::domain::otp::Otp;
+use crate::domain::password::Known;
+use crate::domain::secret::Password;
+use crate::domain::time::Timestamp;
+use crate::failpoint;
+use crate::storage::outbox::NewDelivery;
+use crate::storage::transitions::{self, ACCEPT_LEASE, AcceptEnd};
+use crate::storage::{Connection, accounts, invitations, outbox};
+
+/// A password that was set.
+#[derive(Debug)]
+pub struct Accepted {
+    pub accepted_at: Timestamp,
+    pub redirect_url: Option<String>,
+}
+
+/// A claim on the acceptance: the row as claimed, and what we knew of the account at that moment.
+struct Claim {
+    invitation: Invitation,
+    account: Account,
+}
+
+/// How the directory's part of the saga went.
+enum Attempt {
+    Applied,
+    /// Surely not applied: the claim is released and the person told.
+    Refused(Refusal),
+    /// It can never be: the invitation has failed.
+    Gone,
+    /// Nobody knows: the claim stays with the same grant until its lease ends.
+    Unknown,
+}
+
+impl Service {
+    /// Sets the password of the invitation that the grant is for.
+    ///
+    /// Runs to its end even when the caller hangs up.
+    ///
+    /// # Errors
+    /// A [`Refusal`] of the contract, or a failure.
+    pub async fn set_password(self: &Arc<Self>, caller: &Caller, jwt: &str, password: Password) -> ServiceResult<Accepted> {
+        let grant = grant::verify(&self.keys, &caller.tenant, jwt, self.clock.now()).ok_or(Refusal::GrantInvalid)?;
+        let (service, caller) = (Arc::clone(self), caller.clone());
+        let saga = tokio::spawn(async move { service.accept(&caller, &grant, &password).await });
+        saga.await.map_err(|_| Failure::Cancelled)?
+    }
+
+    async fn accept(&self, caller: &Caller, grant: &Grant, password: &Password) -> ServiceResult<Accepted> {
+        let seen = self.holder_of(&caller.tenant, grant).await?.ok_or(Refusal::GrantInvalid)?;
+        self.check_password(&seen, password).await?;
+        failpoint::hit("accept.before_claim");
+        let claim = self.claim(caller, grant).await?;
+        failpoint::hit("accept.claimed");
+        let attempt = self.change_password(&claim, password).await;
+        failpoint::hit("accept.applied");
+        match attempt {
+            Attempt::Applied => self.complete(caller, claim).await,
+            Attempt::Refused(refusal) => {
+                self.end(caller, claim, AcceptEnd::Released).await?;
+                Err(refusal.into())
+            }
+            Attempt::Gone => {
+                self.end(caller, claim, AcceptEnd::Failed("user_gone")).await?;
+                Err(Refusal::UserGone.into())
+            }
+            Attempt::Unknown => Err(Refusal::DirectoryUnavailable(self.lease_left(&claim.invitation)).into()),
+        }
+    }
+
+    /// Our own rules, before anything is claimed.
+    async fn check_password(&self, invitation: &Invitation, password: &Password) -> ServiceResult<()> {
+        let settings = self.settings(&invitation.tenant).await?;
+        let as_code = Arc::new(Otp::typed(password.expose()));
+        let is_code = invitation.method.is_otp() && as_code.is_plausible() && self.is_code_of(invitation, &as_code).await?;
+        let known = Known {
+            username: invitation.username.as_str(),
+            email: invitation.person.email.as_ref().map(Email::as_str),
+            phone: invitation.person.phone.as_ref().map(Phone::as_str),
+            is_code,
+        };
+        let broken = settings.password_policy.check(password, &known);
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let reasons = broken.into_iter().map(|reason| PasswordRefusal { code: reason.code(), detail: None }).collect();
+        Err(Refusal::PasswordRejected(reasons).into())
+    }
+
+    async fn claim(&self, caller: &Caller, grant: &Grant) -> ServiceResult<Claim> {
+        let (caller, id, generation, jti) = (caller.clone(), grant.invitation, grant.generation, grant.id);
+        self.store
+            .write(move |conn| {
+                let seen = invitations::find(conn, &caller.tenant, id)?.ok_or(Refusal::GrantInvalid)?;
+                let account = account_row(conn, &seen)?;
+                if account.lock_reason == Some(LockReason::AdminInitiated) {
+                    return Err(Refusal::AccountDisabled.into());
+                }
+                match transitions::claim_accept(conn, &caller.tenant, id, generation, jti)? {
+                    Some(invitation) => Ok(Claim { invitation, account }),
+                    None => Err(not_claimable(&seen, grant_of(&seen), conn.now()?).into()),
+                }
+            })
+            .await
+    }
+
+    async fn change_password(&self, claim: &Claim, password: &Password) -> Attempt {
+        for _ in 0..2 {
+            let user = match self.current_user(&claim.invitation).await {
+                Ok(user) => user,
+                Err(DirectoryError::NotFound | DirectoryError::Ambiguous) => return Attempt::Gone,
+                Err(error) => return not_applied(&error),
+            };
+            let unlock = claim.account.unlocks_on_acceptance();
+            if !user.active && !unlock {
+                return Attempt::Refused(Refusal::AccountDisabled);
+            }
+            let marker = claim.invitation.acceptance_marker();
+            let change = PasswordChange { password, unlock: unlock && !user.active, marker: &marker };
+            failpoint::hit("accept.patching");
+            match self.directory.set_password(&claim.invitation.realm, &user, &change).await {
+                Ok(()) => return Attempt::Applied,
+                // Somebody changed the user between our reading and our PATCH: read again, once.
+                Err(DirectoryError::Changed) => {}
+                Err(DirectoryError::NotFound | DirectoryError::Ambiguous) => return Attempt::Gone,
+                Err(DirectoryError::PasswordRejected { reason }) => return rejected_by_directory(reason),
+                Err(error @ DirectoryError::NotApplied(_)) => return not_applied(&error),
+                Err(error @ DirectoryError::Unknown(_)) => return self.look_after(claim, &error).await,
+            }
+        }
+        Attempt::Refused(Refusal::DirectoryUnavailable(DIRECTORY_RETRY))
+    }
+
+    /// The user as the directory has them now; by the immutable id, so that a recycled name is not taken for the person.
+    pub(super) async fn current_user(&self, invitation: &Invitation) -> Result<DirectoryUser, DirectoryError> {
+        match &invitation.person.id {
+            Some(id) => self.directory.get_user(&invitation.realm, id).await,
+            None => self.directory.find_user(&invitation.realm, &invitation.username).await,
+        }
+    }
+
+    /// The outcome is not known: where the directory keeps our marker, it can be looked up.
+    async fn look_after(&self, claim: &Claim, error: &DirectoryError) -> Attempt {
+        tracing::warn!(invitation.id = %claim.invitation.id, error = %error, "it is not known whether the password was set");
+        if !self.directory.keeps_marker() {
+            return Attempt::Unknown;
+        }
+        let marker = claim.invitation.acceptance_marker();
+        match self.current_user(&claim.invitation).await {
+            Ok(user) if user.marker.as_deref() == Some(marker.as_str()) => Attempt::Applied,
+            // It may still be applied late: the claim is kept until the lease ends.
+            Ok(_) | Err(_) => Attempt::Unknown,
+        }
+    }
+
+    fn lease_left(&self, invitation: &Invitation) -> Duration {
+        invitation.accept_lease_until.map_or(ACCEPT_LEASE, |until| until.since(self.clock.now()))
+    }
+
+    async fn complete(&self, caller: &Caller, claim: Claim) -> ServiceResult<Accepted> {
+        let redirect_url = claim.invitation.terms.redirect_url.clone();
+        let accepted_at = self.finish(caller, claim.invitation, claim.account.unlocks_on_acceptance(), "").await?;
+        failpoint::hit("accept.completed");
+        let accepted_at = accepted_at.ok_or(Refusal::AcceptInProgress(ACCEPT_LEASE))?;
+        Ok(Accepted { accepted_at, redirect_url })
+    }
+
+    /// Writes down that the password is set, for whoever holds the claimed fence; `None` when that is somebody else by now.
+    pub(super) async fn finish(
+        &self,
+        caller: &Caller,
+        claimed: Invitation,
+        unlocked: bool,
+        detail: &'static str,
+    ) -> ServiceResult<Option<Timestamp>> {
+        let activation = self.activation_message(&claimed).await?;
+        let actor = caller.actor.clone();
+        let accepted = self
+            .store
+            .write(move |conn| {
+                let account = account_row(conn, &claimed)?;
+                let now = conn.now()?;
+                if !transitions::end_accept(conn, &claimed, &AcceptEnd::Accepted, now)? {
+                    return Ok::<_, ServiceError>(None);
+                }
+                accounts::settle_acceptance(conn, &account, unlocked && account.unlocks_on_acceptance(), now)?;
+                outbox::supersede(conn, claimed.id, now)?;
+                if let Some((id, payload)) = &activation {
+                    enqueue_activation(conn, &claimed, (*id, payload.clone()), now)?;
+                }
+                note(conn, &actor, now, ("invitation.accepted", detail), &claimed)?;
+                Ok(Some(now))
+            })
+            .await?;
+        self.wake.notify_one();
+        Ok(accepted)
+    }
+
+    async fn activation_message(&self, invitation: &Invitation) -> ServiceResult<Option<(MessageId, Vec<u8>)>> {
+        let channel = invitation.method.channel();
+        if !invitation.terms.activation_notification || !self.channels.has(channel) {
+            return Ok(None);
+        }
+        let Some(to) = address(&invitation.person, channel) else { return Ok(None) };
+        let settings = self.settings(&invitation.tenant).await?;
+        self.seal(invitation, &payload_for(invitation, &settings, to)).map(Some)
+    }
+
+    async fn end(&self, caller: &Caller, claim: Claim, end: AcceptEnd<'static>) -> ServiceResult<()> {
+        let actor = caller.actor.clone();
+        let event = match end {
+            AcceptEnd::Failed(code) => ("invitation.failed", code),
+            AcceptEnd::Accepted | AcceptEnd::Released => ("invitation.accept_released", ""),
+        };
+        self.store
+            .write(move |conn| {
+                let now = conn.now()?;
+                if transitions::end_accept(conn, &claim.invitation, &end, now)? {
+                    note(conn, &actor, now, event, &claim.invitation)?;
+                }
+                Ok::<_, ServiceError>(())
+            })
+            .await
+    }
+}
+
+fn enqueue_activation(
+    conn: &mut Connection,
+    invitation: &Invitation,
+    (id, payload): (MessageId, Vec<u8>),
+    now: Timestamp,
+) -> ServiceResult<()> {
+    let row = NewDelivery {
+        id,
+        tenant: &invitation.tenant,
+        invitation: Some(invitation.id),
+        generation: invitation.generation,
+        account: &invitation.account_key(),
+        kind: Kind::activation(invitation.method),
+        channel: invitation.method.channel(),
+        state: DeliveryState::Ready,
+        payload: Some(payload),
+        expires_at: None,
+    };
+    Ok(outbox::insert(conn, &row, now)?)
+}
+
+fn grant_of(invitation: &Invitation) -> Option<Timestamp> {
+    invitation.grant_expires_at
+}
+
+/// Why the claim got no row.
+fn not_claimable(seen: &Invitation, grant_end: Option<Timestamp>, now: Timestamp) -> Refusal {
+    let grant_lives = grant_end.is_some_and(|end| end > now);
+    match (seen.status, seen.accept_lease_until) {
+        (Status::Accepting, Some(until)) if grant_lives && until > now => Refusal::AcceptInProgress(until.since(now)),
+        _ => Refusal::GrantInvalid,
+    }
+}
+
+fn not_applied(error: &DirectoryError) -> Attempt {
+    tracing::warn!(error = %error, "the directory did not set the password");
+    Attempt::Refused(Refusal::DirectoryUnavailable(DIRECTORY_RETRY))
+}
+
+fn rejected_by_directory(reason: Option<String>) -> Attempt {
+    Attempt::Refused(Refusal::PasswordRejected(vec![PasswordRefusal { code: "directory_policy", detail: reason }]))
+}
