@@ -11,11 +11,12 @@
 //! ```
 
 pub mod clock;
+pub mod delivery;
+pub mod directory;
 pub mod domain;
 pub mod entropy;
-pub mod storage;
-pub mod directory;
 mod failpoint;
 pub mod gateway;
+pub mod outbound;
 pub mod service;
-pub mod delivery;
+pub mod storage;
