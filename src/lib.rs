@@ -17,6 +17,7 @@ pub mod domain;
 pub mod entropy;
 mod failpoint;
 pub mod gateway;
+pub mod http;
 pub mod outbound;
 pub mod service;
 pub mod storage;
