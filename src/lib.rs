@@ -10,7 +10,9 @@
 //! storage, gateway, directory → domain       domain → nothing of ours
 //! ```
 
+pub mod app;
 pub mod clock;
+pub mod config;
 pub mod delivery;
 pub mod directory;
 pub mod domain;
@@ -21,3 +23,4 @@ pub mod http;
 pub mod outbound;
 pub mod service;
 pub mod storage;
+pub mod telemetry;
