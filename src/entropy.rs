@@ -7,6 +7,7 @@ use crate::domain::time::Timestamp;
 
 /// The generator for secrets, ids and jitter.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes a generator")]
+#[must_use]
 pub fn rng() -> impl CryptoRng {
     rand::rng()
 }

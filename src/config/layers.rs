@@ -92,9 +92,8 @@ fn typed(defaults: &Table, path: &[String], text: &str) -> Result<Value, &'stati
         Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
         Kind::Switch => text.trim().parse().map(Value::Boolean).map_err(|_| "true or false"),
         Kind::List => list(text).ok_or("a list such as [\"a\",\"b\"]"),
-        Kind::Text => Ok(Value::String(text.to_owned())),
         Kind::Unknown if is_list => Ok(list(text).unwrap_or_else(|| Value::String(text.to_owned()))),
-        Kind::Unknown => Ok(Value::String(text.to_owned())),
+        Kind::Text | Kind::Unknown => Ok(Value::String(text.to_owned())),
     }
 }
 

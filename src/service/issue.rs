@@ -121,7 +121,7 @@ impl Service {
         let plan = Plan::new(self, &settings, command.purpose, wishes)?;
         check_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
-        let invitation = self.new_invitation(caller, &command, &plan, &settings, person);
+        let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
         let secret = plan.shown(&minted);
         let draft = Arc::new(Draft {
@@ -140,8 +140,7 @@ impl Service {
         &self,
         caller: &Caller,
         command: &Issue,
-        plan: &Plan,
-        settings: &Settings,
+        (plan, settings): (&Plan, &Settings),
         person: Person,
     ) -> Invitation {
         let now = self.clock.now();

@@ -16,9 +16,9 @@ use crate::domain::invitation::{Invitation, Status};
 use crate::domain::time::Timestamp;
 
 /// Longest life of a grant.
-pub const GRANT_TTL: Duration = Duration::from_secs(600);
+pub const GRANT_TTL: Duration = Duration::from_mins(10);
 /// How long an acceptance may be under way before the same grant may claim it again; longer than any call to the directory.
-pub const ACCEPT_LEASE: Duration = Duration::from_secs(60);
+pub const ACCEPT_LEASE: Duration = Duration::from_mins(1);
 
 /// Marks the account's invitations that have run out as expired; returns their ids.
 ///
