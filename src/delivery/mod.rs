@@ -50,9 +50,16 @@ struct Inner {
 
 /// How the work on one row ended, before it is written down.
 enum Done {
-    Sent { provider_id: Option<String> },
-    GivenUp { code: String },
-    Retry { at: Timestamp, code: String },
+    Sent {
+        provider_id: Option<String>,
+    },
+    GivenUp {
+        code: String,
+    },
+    Retry {
+        at: Timestamp,
+        code: String,
+    },
     /// Written down already, together with what it changed.
     Settled,
 }
@@ -100,7 +107,9 @@ impl Worker {
         for task in tasks {
             match task.await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse"),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse")
+                }
                 Err(_) => tracing::error!("a delivery panicked; its lease will lapse"),
             }
         }
@@ -154,7 +163,12 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
     Ok(())
 }
 
-fn audit(conn: &mut Connection, claimed: &Claimed, now: Timestamp, (event, detail): (&'static str, &str)) -> Result<(), StorageError> {
+fn audit(
+    conn: &mut Connection,
+    claimed: &Claimed,
+    now: Timestamp,
+    (event, detail): (&'static str, &str),
+) -> Result<(), StorageError> {
     let event = Event {
         event,
         tenant: &claimed.tenant,

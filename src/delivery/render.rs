@@ -53,7 +53,8 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-        environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+        environment
+            .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
         for (name, source) in BUILT_IN {
             environment.add_template(name, source)?;
         }
@@ -187,7 +188,16 @@ mod tests {
     #[test]
     fn spans_are_said_in_words() {
         let said: Vec<_> = [1, 45, 60, 90, 1440, 2880, 2881, 10080].into_iter().map(in_words).collect();
-        let expected = ["1 minute", "45 minutes", "1 hour", "1 hour and 30 minutes", "24 hours", "2 days", "2 days and 1 minute", "7 days"];
+        let expected = [
+            "1 minute",
+            "45 minutes",
+            "1 hour",
+            "1 hour and 30 minutes",
+            "24 hours",
+            "2 days",
+            "2 days and 1 minute",
+            "7 days",
+        ];
         assert_eq!(said, expected);
     }
 }

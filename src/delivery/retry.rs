@@ -59,7 +59,9 @@ mod tests {
     fn waits_are_spread_below_a_growing_ceiling() {
         for attempts in 1..MAX_ATTEMPTS {
             for seed in 0..50 {
-                let Decision::Retry(at) = decide(attempts, NOW, None, None, &mut StdRng::seed_from_u64(seed)) else { panic!() };
+                let Decision::Retry(at) = decide(attempts, NOW, None, None, &mut StdRng::seed_from_u64(seed)) else {
+                    panic!()
+                };
                 let ceiling = (2u64 << attempts.min(12)).min(900);
                 assert!(at.since(NOW) <= Duration::from_secs(ceiling), "attempt {attempts}");
             }

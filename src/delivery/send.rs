@@ -46,7 +46,12 @@ impl Worker {
         serde_json::from_slice(&plain).ok()
     }
 
-    async fn email(&self, gateway: &EmailGateway, claimed: &Claimed, payload: &Payload) -> Result<Outcome, &'static str> {
+    async fn email(
+        &self,
+        gateway: &EmailGateway,
+        claimed: &Claimed,
+        payload: &Payload,
+    ) -> Result<Outcome, &'static str> {
         let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
         let rendered = self.0.templates.email(claimed.kind, payload).or(Err("unrenderable"))?;
         failpoint::hit("deliver.sending");

@@ -66,7 +66,13 @@ impl Worker {
             .await
     }
 
-    async fn confirm(&self, claimed: &Claimed, seen: Account, user_id: String, step: SyncStep) -> Result<Done, StorageError> {
+    async fn confirm(
+        &self,
+        claimed: &Claimed,
+        seen: Account,
+        user_id: String,
+        step: SyncStep,
+    ) -> Result<Done, StorageError> {
         let (lock_reason, hold) = match step {
             SyncStep::LeaveForeign => (None, Hold::Foreign),
             SyncStep::Unlock => (None, Hold::None),
@@ -112,7 +118,12 @@ impl Worker {
 }
 
 /// The lock is confirmed: the invitation may be redeemed and its message sent.
-fn let_go(conn: &mut Connection, claimed: &Claimed, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
+fn let_go(
+    conn: &mut Connection,
+    claimed: &Claimed,
+    invitation: InvitationId,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     if transitions::confirm_lock(conn, &claimed.tenant, invitation, now)? {
         outbox::release_held(conn, invitation, now)?;
         audit(conn, claimed, now, ("invitation.lock_confirmed", ""))?;
@@ -121,7 +132,12 @@ fn let_go(conn: &mut Connection, claimed: &Claimed, invitation: InvitationId, no
 }
 
 /// The directory will not have it: the account is marked, and an invitation that waited for its lock has failed.
-pub(super) fn give_up(conn: &mut Connection, claimed: &Claimed, code: &str, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn give_up(
+    conn: &mut Connection,
+    claimed: &Claimed,
+    code: &str,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     let key = AccountKey { realm: claimed.account.realm.clone(), username: claimed.account.username.clone() };
     if let Some(account) = accounts::find_locked(conn, &claimed.tenant, &key)? {
         let failed = Observation {

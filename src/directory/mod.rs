@@ -9,7 +9,7 @@ use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, Username};
 use crate::domain::secret::Password;
 
-pub use scim::ScimDirectory;
+pub use scim::{ScimConfig, ScimCredential, ScimDirectory};
 
 /// A person as the directory has them. Addresses that are not safe to write to are left out.
 #[derive(Clone)]

@@ -79,7 +79,8 @@ impl Account {
     /// Whether completing an invitation may unlock the account: the lock is ours and waits for just that.
     #[must_use]
     pub fn unlocks_on_acceptance(&self) -> bool {
-        matches!(self.hold, Hold::Held | Hold::Intended) && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
+        matches!(self.hold, Hold::Held | Hold::Intended)
+            && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
     }
 
     /// The state in the original's words, given the live invitation's purpose.

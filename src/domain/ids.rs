@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn spellings_of_one_account_share_a_key() {
-        let key = |realm: &str, name: &str| AccountKey::new(&Realm::parse(realm).unwrap(), &Username::parse(name).unwrap());
+        let key =
+            |realm: &str, name: &str| AccountKey::new(&Realm::parse(realm).unwrap(), &Username::parse(name).unwrap());
         assert_eq!(key("PRIMARY", "Alex"), key("primary", "alex"));
         assert_eq!(key("PRIMARY", "alex "), key("PRIMARY", "ａｌｅｘ"));
         assert_eq!(key("PRIMARY", "re\u{301}ne"), key("PRIMARY", "RÉNE"));

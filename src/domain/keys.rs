@@ -141,7 +141,8 @@ impl KeySet {
             link: mac_key("link")?,
             otp: mac_key("otp")?,
             replay: mac_key("replay")?,
-            outbox: RandomizedNonceKey::new(&AES_256_GCM, &*derive(&secret, "outbox")?).or(Err(KeyError::Derivation))?,
+            outbox: RandomizedNonceKey::new(&AES_256_GCM, &*derive(&secret, "outbox")?)
+                .or(Err(KeyError::Derivation))?,
             grant: derive(&secret, "grant")?,
             pepper: derive(&secret, "pepper")?,
         })

@@ -66,10 +66,7 @@ impl PasswordPolicy {
             (length > usize::from(self.max_length), PasswordReason::TooLong),
             (COMMON.contains(folded.as_str()), PasswordReason::Common),
             (equals(known.username), PasswordReason::EqualsUsername),
-            (
-                [known.email, local_part, known.phone].into_iter().flatten().any(equals),
-                PasswordReason::EqualsAddress,
-            ),
+            ([known.email, local_part, known.phone].into_iter().flatten().any(equals), PasswordReason::EqualsAddress),
             (known.is_code, PasswordReason::EqualsCode),
             (text.contains('\0'), PasswordReason::UnusableCharacter),
         ]
@@ -86,7 +83,12 @@ mod tests {
     const POLICY: PasswordPolicy = PasswordPolicy { min_length: 8, max_length: 128 };
 
     fn check(text: &str) -> Vec<PasswordReason> {
-        let known = Known { username: "alexandrine", email: Some("alex.smith@example.com"), phone: Some("+94771234567"), is_code: false };
+        let known = Known {
+            username: "alexandrine",
+            email: Some("alex.smith@example.com"),
+            phone: Some("+94771234567"),
+            is_code: false,
+        };
         POLICY.check(&Password::new(text.to_owned()), &known)
     }
 

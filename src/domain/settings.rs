@@ -137,7 +137,11 @@ impl Default for Settings {
                 max_attempts: 5,
                 hashing: OtpHashing::Auto,
             },
-            password_reset: PasswordResetSettings { method: Method::EmailLink, expiry_minutes: 1440, lock_account: true },
+            password_reset: PasswordResetSettings {
+                method: Method::EmailLink,
+                expiry_minutes: 1440,
+                lock_account: true,
+            },
             resend: ResendSettings { cooldown_seconds: 60, max_per_invitation: 5 },
             links: LinkSettings {
                 setup_url: "https://localhost/set-password#token={token}".to_owned(),
@@ -226,7 +230,9 @@ impl Settings {
     }
 
     fn check_strict(&self, found: &mut Vec<SettingsProblem>) {
-        for (pointer, purpose) in [("/expiryMinutes", Purpose::Onboarding), ("/passwordReset/expiryMinutes", Purpose::PasswordReset)] {
+        for (pointer, purpose) in
+            [("/expiryMinutes", Purpose::Onboarding), ("/passwordReset/expiryMinutes", Purpose::PasswordReset)]
+        {
             if let Some(code) = self.exceeds_strict(self.method_for(purpose), self.expiry_for(purpose)) {
                 let pointer = if code == "otp_too_weak" { "/otp" } else { pointer };
                 found.push(problem(pointer, code, "is outside what the strict profile allows for this method"));
@@ -301,7 +307,11 @@ fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
         let (base, wildcard) = redirect.strip_suffix('*').map_or((redirect.as_str(), false), |base| (base, true));
         if !is_page_url(base) || (wildcard && !base.ends_with('/')) || base.contains('*') {
             let pointer = format!("/links/allowedRedirects/{index}");
-            found.push(problem(&pointer, "invalid_url", "must be an absolute URL; `*` may stand only after the last `/`"));
+            found.push(problem(
+                &pointer,
+                "invalid_url",
+                "must be an absolute URL; `*` may stand only after the last `/`",
+            ));
         }
     }
 }
@@ -309,7 +319,10 @@ fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
 fn is_page_url(text: &str) -> bool {
     !text.chars().any(is_unsafe_char)
         && url::Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() && url.password().is_none()
+            matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
         })
 }
 

@@ -102,7 +102,13 @@ pub fn matches_otp(keys: &Keyring, context: &Context, verifier: &str, otp: &Otp)
 ///
 /// # Errors
 /// [`KeyError`] when argon2 refuses its parameters.
-pub fn of_otp_slow(keys: &Keyring, context: &Context, otp: &Otp, salt: [u8; SALT_LEN], memory: &mut Vec<Block>) -> Result<String, KeyError> {
+pub fn of_otp_slow(
+    keys: &Keyring,
+    context: &Context,
+    otp: &Otp,
+    salt: [u8; SALT_LEN],
+    memory: &mut Vec<Block>,
+) -> Result<String, KeyError> {
     let hash = argon2_hash(keys, keys.signing_kid(), context, otp, &salt, memory)?;
     let (salt, hash) = (BASE64.encode(salt), BASE64.encode(&*hash));
     Ok(format!("a1:{}:$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${hash}", keys.signing_kid()))
@@ -132,9 +138,12 @@ fn argon2_hash(
     let input = Zeroizing::new(context.with(otp.expose().as_bytes(), |parts| bound_input(pepper, parts)));
     let params = argon2_params()?;
     memory.resize(params.block_count(), Block::default());
-    let argon2 = Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).or(Err(KeyError::Derivation))?;
+    let argon2 =
+        Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).or(Err(KeyError::Derivation))?;
     let mut hash = Zeroizing::new([0; HASH_LEN]);
-    argon2.hash_password_into_with_memory(&input, salt, &mut *hash, memory.as_mut_slice()).or(Err(KeyError::Derivation))?;
+    argon2
+        .hash_password_into_with_memory(&input, salt, &mut *hash, memory.as_mut_slice())
+        .or(Err(KeyError::Derivation))?;
     Ok(hash)
 }
 
@@ -213,7 +222,9 @@ mod tests {
     #[test]
     fn the_stored_form_is_not_the_secret() {
         let (keys, otp) = (keys(), Otp::typed("Ab3Cd4"));
-        for verifier in [of_otp(&keys, &context(1), &otp), of_otp_slow(&keys, &context(1), &otp, [5; 16], &mut Vec::new()).unwrap()] {
+        for verifier in
+            [of_otp(&keys, &context(1), &otp), of_otp_slow(&keys, &context(1), &otp, [5; 16], &mut Vec::new()).unwrap()]
+        {
             assert!(!verifier.contains("Ab3Cd4"));
             assert!(!matches_otp(&keys, &context(1), &verifier, &Otp::typed(&verifier)));
             assert!(!matches_otp_slow(&keys, &context(1), &verifier, &Otp::typed(&verifier), &mut Vec::new()));

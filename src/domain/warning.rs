@@ -12,15 +12,20 @@ const OTP_MIN_BITS: f64 = 20.0;
 pub fn warnings(method: Method, expiry_minutes: i64, otp: OtpSettings) -> Vec<String> {
     let mut found = Vec::new();
     if expiry_minutes == 0 {
-        found.push("expires_immediately: the invitation was over the moment it was issued; nothing is delivered".to_owned());
+        found.push(
+            "expires_immediately: the invitation was over the moment it was issued; nothing is delivered".to_owned(),
+        );
     }
     if expiry_minutes < 0 {
-        found.push("never_expires: ASVS 5.0 6.4.1 asks for activation secrets that expire after a short period".to_owned());
+        found.push(
+            "never_expires: ASVS 5.0 6.4.1 asks for activation secrets that expire after a short period".to_owned(),
+        );
     }
     if !method.is_otp() {
         return found;
     }
-    let (ceiling, words) = if method == Method::SmsOtp { (10, "10 minutes by SMS") } else { (1440, "24 hours by e-mail") };
+    let (ceiling, words) =
+        if method == Method::SmsOtp { (10, "10 minutes by SMS") } else { (1440, "24 hours by e-mail") };
     if expiry_minutes > ceiling || expiry_minutes < 0 {
         found.push(format!("otp_lifetime: NIST SP 800-63B-4 §4.2.1.2 allows a code to live at most {words}"));
     }
@@ -52,7 +57,10 @@ mod tests {
         let otp = OtpSettings { uppercase: false, lowercase: false, length: 4, ..Settings::default().otp };
         let found = warnings(Method::SmsOtp, 60, otp);
         assert!(found.iter().any(|text| text.starts_with("otp_lifetime")));
-        assert!(found.iter().any(|text| text.starts_with("otp_entropy: 13 bits; 5 tries guess it once in 2000")), "{found:?}");
+        assert!(
+            found.iter().any(|text| text.starts_with("otp_entropy: 13 bits; 5 tries guess it once in 2000")),
+            "{found:?}"
+        );
     }
 
     #[test]

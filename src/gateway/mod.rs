@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::domain::contact::{Email, Phone};
 
-pub use webhook::{WebhookEmail, WebhookSms};
+pub use webhook::{WebhookConfig, WebhookEmail, WebhookSms};
 
 /// A finished e-mail. Holds a secret in its text, so it cannot be printed.
 pub struct EmailMessage<'a> {

@@ -20,7 +20,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::AccountNotFound`], or a failure.
-    pub async fn get_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+    pub async fn get_account(
+        &self,
+        caller: &Caller,
+        realm: &Realm,
+        username: &Username,
+    ) -> ServiceResult<AccountSnapshot> {
         let (tenant, key) = (caller.tenant.clone(), AccountKey::new(realm, username));
         self.store
             .read(move |conn| {
@@ -34,7 +39,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::AccountNotFound`] when the directory does not know it either, or a failure.
-    pub async fn lock_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+    pub async fn lock_account(
+        &self,
+        caller: &Caller,
+        realm: &Realm,
+        username: &Username,
+    ) -> ServiceResult<AccountSnapshot> {
         self.override_lock(caller, realm, username, Some(LockReason::AdminInitiated)).await
     }
 
@@ -42,7 +52,12 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::lock_account`].
-    pub async fn unlock_account(&self, caller: &Caller, realm: &Realm, username: &Username) -> ServiceResult<AccountSnapshot> {
+    pub async fn unlock_account(
+        &self,
+        caller: &Caller,
+        realm: &Realm,
+        username: &Username,
+    ) -> ServiceResult<AccountSnapshot> {
         self.override_lock(caller, realm, username, None).await
     }
 
@@ -60,7 +75,8 @@ impl Service {
             .write(move |conn| {
                 let key = AccountKey::new(&fresh.realm, &fresh.username);
                 accounts::insert_if_absent(conn, &fresh)?;
-                let account = accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
+                let account =
+                    accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
                 let now = conn.now()?;
                 accounts::want_lock(conn, &account, reason, now)?;
                 if reason.is_none() {
@@ -68,7 +84,13 @@ impl Service {
                 }
                 enqueue_sync(conn, &account, None, now)?;
                 let event = if reason.is_some() { "account.locked" } else { "account.unlocked" };
-                let event = Event { event, tenant: &account.tenant, invitation: None, account: Some(&key), detail: "administrator" };
+                let event = Event {
+                    event,
+                    tenant: &account.tenant,
+                    invitation: None,
+                    account: Some(&key),
+                    detail: "administrator",
+                };
                 record(conn, &actor, now, &event)?;
                 let account = accounts::find(conn, &account.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
                 account_snapshot(conn, account)

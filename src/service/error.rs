@@ -17,10 +17,16 @@ pub enum Refusal {
     FeatureDisabled,
     InvitationExists(InvitationId),
     /// A field of the command breaks a rule: JSON pointer, code and words.
-    InvalidField { pointer: &'static str, code: &'static str, detail: String },
+    InvalidField {
+        pointer: &'static str,
+        code: &'static str,
+        detail: String,
+    },
     UserNotFound,
     RecipientMissing(Channel),
-    RecipientRejected { pointer: &'static str },
+    RecipientRejected {
+        pointer: &'static str,
+    },
     RedirectNotAllowed,
     ChannelNotConfigured(Channel),
     /// The strict profile forbids it.

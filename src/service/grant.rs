@@ -55,7 +55,8 @@ pub(super) fn sign(keys: &Keyring, invitation: &Invitation) -> ServiceResult<(Ze
     let mut header = Header::new(Algorithm::HS256);
     header.typ = Some(GRANT_TOKEN_TYPE.to_owned());
     header.kid = Some(kid.to_owned());
-    let jwt = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key)).map_err(|_| Failure::Internal("grant"))?;
+    let jwt = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(key))
+        .map_err(|_| Failure::Internal("grant"))?;
     Ok((Zeroizing::new(jwt), end))
 }
 

@@ -136,7 +136,14 @@ impl Service {
         Ok(Issued { snapshot, secret })
     }
 
-    fn new_invitation(&self, caller: &Caller, command: &Issue, plan: &Plan, settings: &Settings, person: Person) -> Invitation {
+    fn new_invitation(
+        &self,
+        caller: &Caller,
+        command: &Issue,
+        plan: &Plan,
+        settings: &Settings,
+        person: Person,
+    ) -> Invitation {
         let now = self.clock.now();
         Invitation {
             id: crate::entropy::invitation_id(now),
@@ -213,7 +220,9 @@ impl Draft {
 
     /// Sees to it that no other invitation of the account is live.
     fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
-        let Some(live) = invitations::find_live(conn, &invitation.tenant, &invitation.account_key())? else { return Ok(()) };
+        let Some(live) = invitations::find_live(conn, &invitation.tenant, &invitation.account_key())? else {
+            return Ok(());
+        };
         if self.if_exists == IfExists::Fail {
             return Err(Refusal::InvitationExists(live.id).into());
         }
@@ -265,7 +274,12 @@ fn must_lock(invitation: &Invitation, account: &Account) -> bool {
 }
 
 /// Asks for the account's lock, if this invitation wants one that is not there.
-pub(super) fn want_lock(conn: &mut Connection, invitation: &Invitation, account: &Account, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn want_lock(
+    conn: &mut Connection,
+    invitation: &Invitation,
+    account: &Account,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     if !must_lock(invitation, account) {
         return Ok(());
     }

@@ -25,7 +25,8 @@ impl Snapshot {
     #[must_use]
     pub fn next_resend_at(&self) -> Option<Timestamp> {
         let invitation = &self.invitation;
-        let resendable = matches!(self.status, Status::Provisioning | Status::Pending | Status::Expired | Status::Failed);
+        let resendable =
+            matches!(self.status, Status::Provisioning | Status::Pending | Status::Expired | Status::Failed);
         (resendable && invitation.resends < i64::from(invitation.terms.max_resends)).then(|| resend_from(invitation))
     }
 }

@@ -88,7 +88,8 @@ impl Service {
     pub(super) fn seal(&self, invitation: &Invitation, payload: &Payload) -> ServiceResult<(MessageId, Vec<u8>)> {
         let id = crate::entropy::message_id(self.clock.now());
         let plain = Zeroizing::new(serde_json::to_vec(payload).map_err(|_| Failure::Internal("message"))?);
-        let place = Place { id, tenant: &invitation.tenant, invitation: invitation.id, generation: invitation.generation };
+        let place =
+            Place { id, tenant: &invitation.tenant, invitation: invitation.id, generation: invitation.generation };
         let sealed = place.bind(|bound_to| self.keys.seal(bound_to, &plain))?;
         Ok((id, sealed))
     }

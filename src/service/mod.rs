@@ -12,7 +12,7 @@ pub mod issue;
 pub mod lookup;
 mod mint;
 pub mod otp_login;
-mod person;
+pub mod person;
 pub mod recover;
 pub mod redeem;
 pub mod resend;

@@ -31,8 +31,10 @@ impl Service {
         let started = Instant::now();
         let key = AccountKey::new(&code.realm, &code.username);
         let tenant = caller.tenant.clone();
-        let (live, now) =
-            self.store.read(move |conn| Ok::<_, ServiceError>((invitations::find_live(conn, &tenant, &key)?, conn.now()?))).await?;
+        let (live, now) = self
+            .store
+            .read(move |conn| Ok::<_, ServiceError>((invitations::find_live(conn, &tenant, &key)?, conn.now()?)))
+            .await?;
         if !live.is_some_and(|invitation| has_live_code(&invitation, now)) {
             return Ok(OtpLogin::NotApplicable);
         }

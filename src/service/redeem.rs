@@ -160,7 +160,9 @@ impl Service {
         let context = Context::of(invitation);
         match &invitation.verifier {
             None => Ok(false),
-            Some(slow) if verifier::is_argon2(slow) => self.hasher.matches(context, slow.clone(), Arc::clone(otp)).await,
+            Some(slow) if verifier::is_argon2(slow) => {
+                self.hasher.matches(context, slow.clone(), Arc::clone(otp)).await
+            }
             Some(fast) => Ok(verifier::matches_otp(&self.keys, &context, fast, otp)),
         }
     }
@@ -176,7 +178,13 @@ impl Service {
         Ok(())
     }
 
-    async fn use_up(&self, caller: &Caller, seen: Invitation, key: AccountKey, replay: Option<Vec<u8>>) -> ServiceResult<Invitation> {
+    async fn use_up(
+        &self,
+        caller: &Caller,
+        seen: Invitation,
+        key: AccountKey,
+        replay: Option<Vec<u8>>,
+    ) -> ServiceResult<Invitation> {
         let actor = caller.actor.clone();
         let grant = crate::entropy::grant_id(self.clock.now());
         self.store
@@ -193,7 +201,12 @@ impl Service {
 
     /// The answer of a redemption again, for the same idempotency key and the same code, while its grant lives. The account's
     /// budget pays for wrong tries here as well.
-    async fn replayed(&self, tenant: &TenantId, key: &AccountKey, replay: Option<&(String, Arc<Otp>)>) -> ServiceResult<Redeemed> {
+    async fn replayed(
+        &self,
+        tenant: &TenantId,
+        key: &AccountKey,
+        replay: Option<&(String, Arc<Otp>)>,
+    ) -> ServiceResult<Redeemed> {
         let Some(replay) = replay else { return Err(Refusal::InvalidOrExpired.into()) };
         let (wanted_tenant, wanted) = (tenant.clone(), key.clone());
         let found = self
@@ -214,7 +227,8 @@ impl Service {
     fn is_replay(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> bool {
         let grant_lives = invitation.grant_expires_at.is_some_and(|end| end > self.clock.now());
         let Some(stored) = &invitation.otp_replay else { return false };
-        let Some((kid, mac)) = stored.iter().position(|byte| *byte == b':').and_then(|at| stored.split_at_checked(at)) else {
+        let Some((kid, mac)) = stored.iter().position(|byte| *byte == b':').and_then(|at| stored.split_at_checked(at))
+        else {
             return false;
         };
         let kid = std::str::from_utf8(kid).unwrap_or_default();
@@ -259,13 +273,16 @@ fn replay_parts<T>(invitation: &Invitation, replay: &(String, Arc<Otp>), then: i
 
 /// Whether the token is, or once was, this invitation's link.
 fn check_genuine(keys: &crate::domain::keys::Keyring, seen: &Invitation, token: &LinkToken) -> Result<(), Refusal> {
-    let current = seen.verifier.as_deref().is_some_and(|stored| verifier::matches_link(keys, &Context::of(seen), stored, token));
+    let current =
+        seen.verifier.as_deref().is_some_and(|stored| verifier::matches_link(keys, &Context::of(seen), stored, token));
     if current {
         return Ok(());
     }
     let was_ours = seen.retired_verifiers.iter().any(|retired| {
         let mut fields = retired.splitn(3, ':');
-        let (Some(generation), Some(method), Some(stored)) = (fields.next(), fields.next(), fields.next()) else { return false };
+        let (Some(generation), Some(method), Some(stored)) = (fields.next(), fields.next(), fields.next()) else {
+            return false;
+        };
         let (Ok(generation), Some(method)) = (generation.parse(), Method::parse(method)) else { return false };
         verifier::matches_link(keys, &Context { generation, method, ..Context::of(seen) }, stored, token)
     });

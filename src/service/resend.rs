@@ -92,7 +92,8 @@ struct Draft {
 impl Draft {
     fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
         let account = account_row(conn, &self.seen)?;
-        let current = invitations::find_locked(conn, &self.seen.tenant, self.seen.id)?.ok_or(Refusal::InvitationNotFound)?;
+        let current =
+            invitations::find_locked(conn, &self.seen.tenant, self.seen.id)?.ok_or(Refusal::InvitationNotFound)?;
         let now = conn.now()?;
         check_state(&current, now)?;
         if current.generation != self.seen.generation {
@@ -106,7 +107,9 @@ impl Draft {
         next.verifier = Some(self.minted.verifier.clone());
         next.attempts_left = self.minted.attempts_left;
         next.status = first_status(&next, &account, now);
-        if let Some(live) = invitations::find_live(conn, &next.tenant, &next.account_key())?.filter(|live| live.id != next.id) {
+        if let Some(live) =
+            invitations::find_live(conn, &next.tenant, &next.account_key())?.filter(|live| live.id != next.id)
+        {
             return Err(Refusal::InvitationExists(live.id).into());
         }
         outbox::supersede(conn, current.id, now)?;

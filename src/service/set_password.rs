@@ -60,7 +60,12 @@ impl Service {
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a failure.
-    pub async fn set_password(self: &Arc<Self>, caller: &Caller, jwt: &str, password: Password) -> ServiceResult<Accepted> {
+    pub async fn set_password(
+        self: &Arc<Self>,
+        caller: &Caller,
+        jwt: &str,
+        password: Password,
+    ) -> ServiceResult<Accepted> {
         let grant = grant::verify(&self.keys, &caller.tenant, jwt, self.clock.now()).ok_or(Refusal::GrantInvalid)?;
         let (service, caller) = (Arc::clone(self), caller.clone());
         let saga = tokio::spawn(async move { service.accept(&caller, &grant, &password).await });
@@ -93,7 +98,8 @@ impl Service {
     async fn check_password(&self, invitation: &Invitation, password: &Password) -> ServiceResult<()> {
         let settings = self.settings(&invitation.tenant).await?;
         let as_code = Arc::new(Otp::typed(password.expose()));
-        let is_code = invitation.method.is_otp() && as_code.is_plausible() && self.is_code_of(invitation, &as_code).await?;
+        let is_code =
+            invitation.method.is_otp() && as_code.is_plausible() && self.is_code_of(invitation, &as_code).await?;
         let known = Known {
             username: invitation.username.as_str(),
             email: invitation.person.email.as_ref().map(Email::as_str),

@@ -34,7 +34,11 @@ pub fn find(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Resul
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn find_locked(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Account>, StorageError> {
+pub fn find_locked(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    key: &AccountKey,
+) -> Result<Option<Account>, StorageError> {
     let query = a::table.find((tenant.as_str(), &key.realm, &key.username));
     let row: Option<AccountRow> = match conn {
         Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
@@ -47,7 +51,12 @@ pub fn find_locked(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn want_lock(conn: &mut Connection, account: &Account, reason: Option<LockReason>, now: Timestamp) -> Result<(), StorageError> {
+pub fn want_lock(
+    conn: &mut Connection,
+    account: &Account,
+    reason: Option<LockReason>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     let key = AccountKey::new(&account.realm, &account.username);
     let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
     on_backend!(conn, |c| diesel::update(target)
@@ -73,7 +82,12 @@ pub struct Observation<'a> {
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn observe(conn: &mut Connection, seen: &Account, observation: &Observation<'_>, now: Timestamp) -> Result<bool, StorageError> {
+pub fn observe(
+    conn: &mut Connection,
+    seen: &Account,
+    observation: &Observation<'_>,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
     let key = AccountKey::new(&seen.realm, &seen.username);
     let target = a::table.find((seen.tenant.as_str(), &key.realm, &key.username)).filter(a::version.eq(seen.version));
     let rows = on_backend!(conn, |c| diesel::update(target)
@@ -102,7 +116,12 @@ pub fn clear_budget(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) 
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn settle_acceptance(conn: &mut Connection, account: &Account, unlocked: bool, now: Timestamp) -> Result<(), StorageError> {
+pub fn settle_acceptance(
+    conn: &mut Connection,
+    account: &Account,
+    unlocked: bool,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     let key = AccountKey::new(&account.realm, &account.username);
     clear_budget(conn, &account.tenant, &key)?;
     if !unlocked {

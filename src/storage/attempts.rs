@@ -31,7 +31,11 @@ pub fn reserve_of_account(conn: &mut Connection, tenant: &TenantId, key: &Accoun
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn reserve_of_invitation(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Invitation>, StorageError> {
+pub fn reserve_of_invitation(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    key: &AccountKey,
+) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
         .filter(i::tenant.eq(tenant.as_str()).and(i::realm_key.eq(&key.realm)).and(i::username_key.eq(&key.username)))
         .filter(i::status.eq(Status::Pending.as_str()).and(i::method.eq_any(OTP_METHODS)))

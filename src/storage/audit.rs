@@ -38,8 +38,6 @@ pub struct Event<'a> {
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Event<'_>) -> Result<(), StorageError> {
-
-
     on_backend!(conn, |c| diesel::insert_into(a::table)
         .values((
             a::id.eq(AuditId::new(now, &crate::entropy::bytes()).to_string()),

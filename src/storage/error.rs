@@ -28,9 +28,13 @@ impl From<DieselError> for StorageError {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Unique(error),
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Conflict(error),
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => Self::Unavailable(info.message().to_owned()),
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => {
+                Self::Unavailable(info.message().to_owned())
+            }
             DieselError::DatabaseError(_, info) if is_transient(info.message()) => Self::Conflict(error),
-            DieselError::BrokenTransactionManager => Self::Unavailable("the connection broke inside a transaction".to_owned()),
+            DieselError::BrokenTransactionManager => {
+                Self::Unavailable("the connection broke inside a transaction".to_owned())
+            }
             _ => Self::Query(error),
         }
     }

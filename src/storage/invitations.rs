@@ -33,7 +33,11 @@ pub fn find(conn: &mut Connection, tenant: &TenantId, id: InvitationId) -> Resul
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn find_locked(conn: &mut Connection, tenant: &TenantId, id: InvitationId) -> Result<Option<Invitation>, StorageError> {
+pub fn find_locked(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    id: InvitationId,
+) -> Result<Option<Invitation>, StorageError> {
     let query = i::table.filter(i::id.eq(id.to_string()).and(i::tenant.eq(tenant.as_str())));
     let row: Option<InvitationRow> = match conn {
         Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
@@ -46,7 +50,11 @@ pub fn find_locked(conn: &mut Connection, tenant: &TenantId, id: InvitationId) -
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn find_live(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Invitation>, StorageError> {
+pub fn find_live(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    key: &AccountKey,
+) -> Result<Option<Invitation>, StorageError> {
     let query = i::table
         .filter(i::tenant.eq(tenant.as_str()))
         .filter(i::realm_key.eq(&key.realm).and(i::username_key.eq(&key.username)))
@@ -59,7 +67,11 @@ pub fn find_live(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> 
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn find_newest(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Invitation>, StorageError> {
+pub fn find_newest(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    key: &AccountKey,
+) -> Result<Option<Invitation>, StorageError> {
     let query = i::table
         .filter(i::tenant.eq(tenant.as_str()))
         .filter(i::realm_key.eq(&key.realm).and(i::username_key.eq(&key.username)))

@@ -42,7 +42,12 @@ impl Store {
     ///
     /// # Errors
     /// Never for a URL that the configuration accepted.
-    pub fn open(url: &str, pool_size: u32, checkout_timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, StorageError> {
+    pub fn open(
+        url: &str,
+        pool_size: u32,
+        checkout_timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StorageError> {
         let opener = Opener::new(url, clock);
         let pool = |opener: Opener, size: u32| {
             r2d2::Pool::builder()

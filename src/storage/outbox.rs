@@ -55,11 +55,18 @@ pub struct Claimed {
 
 /// How a claimed row is settled.
 pub enum Settlement<'a> {
-    Sent { provider_id: Option<&'a str> },
+    Sent {
+        provider_id: Option<&'a str>,
+    },
     /// Given up, with the reason's code.
-    Failed { code: &'a str },
+    Failed {
+        code: &'a str,
+    },
     /// Once more at the time given.
-    Retry { at: Timestamp, code: &'a str },
+    Retry {
+        at: Timestamp,
+        code: &'a str,
+    },
 }
 
 /// What an operator may see of a message.
@@ -84,14 +91,17 @@ pub fn insert(conn: &mut Connection, new: &NewDelivery<'_>, now: Timestamp) -> R
         (o::realm_key.eq(&new.account.realm), o::username_key.eq(&new.account.username)),
         (o::kind.eq(new.kind.as_str()), o::channel.eq(new.channel.as_str()), o::state.eq(new.state.as_str())),
         (o::payload.eq(&new.payload), o::attempts.eq(0), o::fence.eq(0), o::next_attempt_at.eq(now.millis())),
-        (o::expires_at.eq(new.expires_at.map(Timestamp::millis)), o::created_at.eq(now.millis()), o::updated_at.eq(now.millis())),
+        (
+            o::expires_at.eq(new.expires_at.map(Timestamp::millis)),
+            o::created_at.eq(now.millis()),
+            o::updated_at.eq(now.millis()),
+        ),
     );
     on_backend!(conn, |c| diesel::insert_into(o::table).values(values).execute(c))?;
     Ok(())
 }
 
-type ClaimedRow =
-    (String, String, Option<String>, i64, String, String, String, Option<Vec<u8>>, i64, i64, Option<i64>);
+type ClaimedRow = (String, String, Option<String>, i64, String, String, String, Option<Vec<u8>>, i64, i64, Option<i64>);
 
 /// Claims up to `limit` due rows for [`LEASE`]; rows whose worker died come back when their lease has lapsed.
 ///
@@ -132,8 +142,17 @@ pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageE
             o::updated_at.eq(now.millis()),
         ))
         .returning((
-            o::id, o::tenant, o::invitation_id, o::generation, o::realm_key, o::username_key, o::kind, o::payload,
-            o::attempts, o::fence, o::expires_at,
+            o::id,
+            o::tenant,
+            o::invitation_id,
+            o::generation,
+            o::realm_key,
+            o::username_key,
+            o::kind,
+            o::payload,
+            o::attempts,
+            o::fence,
+            o::expires_at,
         ))
         .get_results(c))?;
     rows.into_iter().map(read_claimed).collect()
@@ -159,7 +178,12 @@ fn read_claimed(row: ClaimedRow) -> Result<Claimed, StorageError> {
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<'_>, now: Timestamp) -> Result<bool, StorageError> {
+pub fn settle(
+    conn: &mut Connection,
+    claimed: &Claimed,
+    settlement: &Settlement<'_>,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
     let target = o::table
         .filter(o::id.eq(claimed.id.to_string()).and(o::fence.eq(claimed.fence)))
         .filter(o::state.eq(DeliveryState::Sending.as_str()));
@@ -167,13 +191,26 @@ pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<
     let wiped = o::payload.eq(None::<Vec<u8>>);
     let rows = match settlement {
         Settlement::Sent { provider_id } => on_backend!(conn, |c| diesel::update(target)
-            .set((o::state.eq(DeliveryState::Sent.as_str()), o::provider_id.eq(*provider_id), o::last_error.eq(None::<String>), wiped, lease, updated))
+            .set((
+                o::state.eq(DeliveryState::Sent.as_str()),
+                o::provider_id.eq(*provider_id),
+                o::last_error.eq(None::<String>),
+                wiped,
+                lease,
+                updated
+            ))
             .execute(c)),
         Settlement::Failed { code } => on_backend!(conn, |c| diesel::update(target)
             .set((o::state.eq(DeliveryState::Failed.as_str()), o::last_error.eq(*code), wiped, lease, updated))
             .execute(c)),
         Settlement::Retry { at, code } => on_backend!(conn, |c| diesel::update(target)
-            .set((o::state.eq(DeliveryState::Ready.as_str()), o::next_attempt_at.eq(at.millis()), o::last_error.eq(*code), lease, updated))
+            .set((
+                o::state.eq(DeliveryState::Ready.as_str()),
+                o::next_attempt_at.eq(at.millis()),
+                o::last_error.eq(*code),
+                lease,
+                updated
+            ))
             .execute(c)),
     }?;
     Ok(rows == 1)
@@ -184,11 +221,14 @@ pub fn settle(conn: &mut Connection, claimed: &Claimed, settlement: &Settlement<
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn release_held(conn: &mut Connection, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
-    let target = o::table
-        .filter(o::invitation_id.eq(invitation.to_string()))
-        .filter(o::state.eq(DeliveryState::Held.as_str()));
+    let target =
+        o::table.filter(o::invitation_id.eq(invitation.to_string())).filter(o::state.eq(DeliveryState::Held.as_str()));
     on_backend!(conn, |c| diesel::update(target)
-        .set((o::state.eq(DeliveryState::Ready.as_str()), o::next_attempt_at.eq(now.millis()), o::updated_at.eq(now.millis())))
+        .set((
+            o::state.eq(DeliveryState::Ready.as_str()),
+            o::next_attempt_at.eq(now.millis()),
+            o::updated_at.eq(now.millis())
+        ))
         .execute(c))?;
     Ok(())
 }
@@ -204,7 +244,11 @@ pub fn supersede(conn: &mut Connection, invitation: InvitationId, now: Timestamp
         .filter(o::invitation_id.eq(invitation.to_string()))
         .filter(o::state.eq_any(unsettled).and(o::kind.ne_all(WITHOUT_SECRET)));
     on_backend!(conn, |c| diesel::update(target)
-        .set((o::state.eq(DeliveryState::Superseded.as_str()), o::payload.eq(None::<Vec<u8>>), o::updated_at.eq(now.millis())))
+        .set((
+            o::state.eq(DeliveryState::Superseded.as_str()),
+            o::payload.eq(None::<Vec<u8>>),
+            o::updated_at.eq(now.millis())
+        ))
         .execute(c))?;
     Ok(())
 }
@@ -218,7 +262,11 @@ pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, Storag
         .filter(o::state.eq_any([DeliveryState::Held.as_str(), DeliveryState::Ready.as_str()]))
         .filter(o::expires_at.le(inv_now().nullable()));
     Ok(on_backend!(conn, |c| diesel::update(target)
-        .set((o::state.eq(DeliveryState::Expired.as_str()), o::payload.eq(None::<Vec<u8>>), o::updated_at.eq(now.millis())))
+        .set((
+            o::state.eq(DeliveryState::Expired.as_str()),
+            o::payload.eq(None::<Vec<u8>>),
+            o::updated_at.eq(now.millis())
+        ))
         .execute(c))?)
 }
 

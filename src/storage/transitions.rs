@@ -24,7 +24,12 @@ pub const ACCEPT_LEASE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn expire_account(conn: &mut Connection, tenant: &TenantId, key: &AccountKey, now: Timestamp) -> Result<Vec<InvitationId>, StorageError> {
+pub fn expire_account(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    key: &AccountKey,
+    now: Timestamp,
+) -> Result<Vec<InvitationId>, StorageError> {
     let due = i::table
         .filter(i::tenant.eq(tenant.as_str()))
         .filter(i::realm_key.eq(&key.realm).and(i::username_key.eq(&key.username)))
@@ -69,8 +74,15 @@ pub fn expire_due(conn: &mut Connection, limit: i64, now: Timestamp) -> Result<V
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn confirm_lock(conn: &mut Connection, tenant: &TenantId, id: InvitationId, now: Timestamp) -> Result<bool, StorageError> {
-    let target = i::table.filter(i::tenant.eq(tenant.as_str()).and(i::id.eq(id.to_string())).and(i::status.eq(Status::Provisioning.as_str())));
+pub fn confirm_lock(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    id: InvitationId,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
+    let target = i::table.filter(
+        i::tenant.eq(tenant.as_str()).and(i::id.eq(id.to_string())).and(i::status.eq(Status::Provisioning.as_str())),
+    );
     let rows = on_backend!(conn, |c| diesel::update(target)
         .set((i::status.eq(Status::Pending.as_str()), i::updated_at.eq(now.millis())))
         .execute(c))?;
@@ -88,9 +100,19 @@ fn grant_end(invitation: &Invitation, now: Timestamp) -> Timestamp {
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn open_link(conn: &mut Connection, seen: &Invitation, grant: GrantId, now: Timestamp) -> Result<Option<Invitation>, StorageError> {
+pub fn open_link(
+    conn: &mut Connection,
+    seen: &Invitation,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(seen.tenant.as_str()).and(i::id.eq(seen.id.to_string())).and(i::generation.eq(seen.generation)))
+        .filter(
+            i::tenant
+                .eq(seen.tenant.as_str())
+                .and(i::id.eq(seen.id.to_string()))
+                .and(i::generation.eq(seen.generation)),
+        )
         .filter(i::status.eq(Status::Pending.as_str()))
         .filter(i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable())));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
@@ -118,7 +140,12 @@ pub fn consume_otp(
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(seen.tenant.as_str()).and(i::id.eq(seen.id.to_string())).and(i::generation.eq(seen.generation)))
+        .filter(
+            i::tenant
+                .eq(seen.tenant.as_str())
+                .and(i::id.eq(seen.id.to_string()))
+                .and(i::generation.eq(seen.generation)),
+        )
         .filter(i::status.eq(Status::Pending.as_str()).and(i::otp_used_at.is_null()))
         .filter(i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable())));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
@@ -182,7 +209,11 @@ pub fn claim_accept(
         Some((row, now)) => {
             let invitation = row.read()?;
             let grant_lives = invitation.grant_expires_at.is_some_and(|at| at.millis() > now);
-            if grant_lives { Ok(Some(invitation)) } else { Err(StorageError::Conflict(diesel::result::Error::RollbackTransaction)) }
+            if grant_lives {
+                Ok(Some(invitation))
+            } else {
+                Err(StorageError::Conflict(diesel::result::Error::RollbackTransaction))
+            }
         }
         None => Ok(None),
     }
@@ -202,7 +233,12 @@ pub enum AcceptEnd<'a> {
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn end_accept(conn: &mut Connection, claimed: &Invitation, end: &AcceptEnd<'_>, now: Timestamp) -> Result<bool, StorageError> {
+pub fn end_accept(
+    conn: &mut Connection,
+    claimed: &Invitation,
+    end: &AcceptEnd<'_>,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
     let target = i::table
         .filter(i::tenant.eq(claimed.tenant.as_str()).and(i::id.eq(claimed.id.to_string())))
         .filter(i::status.eq(Status::Accepting.as_str()).and(i::accept_fence.eq(claimed.accept_fence)));
@@ -221,7 +257,9 @@ pub fn end_accept(conn: &mut Connection, claimed: &Invitation, end: &AcceptEnd<'
             ))
             .execute(c)),
         AcceptEnd::Released => {
-            on_backend!(conn, |c| diesel::update(target).set((i::status.eq(Status::Pending.as_str()), lease, updated)).execute(c))
+            on_backend!(conn, |c| diesel::update(target)
+                .set((i::status.eq(Status::Pending.as_str()), lease, updated))
+                .execute(c))
         }
         AcceptEnd::Failed(code) => on_backend!(conn, |c| diesel::update(target)
             .set((
@@ -240,9 +278,19 @@ pub fn end_accept(conn: &mut Connection, claimed: &Invitation, end: &AcceptEnd<'
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn close(conn: &mut Connection, seen: &Invitation, failure: Option<&str>, now: Timestamp) -> Result<bool, StorageError> {
+pub fn close(
+    conn: &mut Connection,
+    seen: &Invitation,
+    failure: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(seen.tenant.as_str()).and(i::id.eq(seen.id.to_string())).and(i::generation.eq(seen.generation)))
+        .filter(
+            i::tenant
+                .eq(seen.tenant.as_str())
+                .and(i::id.eq(seen.id.to_string()))
+                .and(i::generation.eq(seen.generation)),
+        )
         .filter(i::status.eq(seen.status.as_str()));
     let (status, revoked_at) = match failure {
         Some(_) => (Status::Failed, None),
@@ -273,7 +321,12 @@ fn kept_verifier(ended: &Invitation) -> Option<&str> {
 /// [`StorageError::Unique`] when another invitation of the account went live meanwhile; otherwise that the database failed.
 pub fn reissue(conn: &mut Connection, from: &Invitation, to: &Invitation) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(from.tenant.as_str()).and(i::id.eq(from.id.to_string())).and(i::generation.eq(from.generation)))
+        .filter(
+            i::tenant
+                .eq(from.tenant.as_str())
+                .and(i::id.eq(from.id.to_string()))
+                .and(i::generation.eq(from.generation)),
+        )
         .filter(i::status.eq(from.status.as_str()));
     let terms = serde_json::to_string(&to.terms).unwrap_or_default();
     let rows = on_backend!(conn, |c| diesel::update(target)

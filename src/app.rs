@@ -1,0 +1,228 @@
+//! Wires the configuration and a clock into a running service, and stops it in order.
+//!
+//! The only place that knows every part. Request handlers and background work share the store, the keys and the directory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::config::{Config, DirectoryCredential, KeySource};
+use crate::delivery::{self, Worker};
+use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
+use crate::domain::keys::Keyring;
+use crate::gateway::{EmailGateway, SmsGateway, WebhookConfig, WebhookEmail, WebhookSms};
+use crate::http::{self, Authenticator, Jwks, Keys, Listening, Rules};
+use crate::service::{Channels, Parts, Service};
+use crate::storage::Store;
+
+/// How often what ran out or was left behind is looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A service that is ready to run.
+pub struct App {
+    address: SocketAddr,
+    server: Server,
+    service: Arc<Service>,
+    worker: Worker,
+    background: Option<Background>,
+    shutdown_timeout: Duration,
+}
+
+/// What goes on besides requests.
+struct Background {
+    poll: Duration,
+}
+
+impl App {
+    /// Binds the socket and builds every part; nothing runs yet. On SQLite the schema is brought up to date.
+    ///
+    /// # Errors
+    /// What can't be used, in words that name the configuration's key.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let store = open_store(&config, Arc::clone(&clock))?;
+        if config.database.is_sqlite() {
+            store.migrate().await.context("database.url: the schema could not be brought up to date")?;
+        }
+        let keys = Arc::new(keyring(&config)?);
+        let directory = Arc::new(directory(&config, Arc::clone(&clock))?);
+        let (email, sms) = gateways(&config, &clock)?;
+        let service = Arc::new(Service::new(Parts {
+            store: store.clone(),
+            directory: Arc::clone(&directory),
+            clock: Arc::clone(&clock),
+            keys: Arc::clone(&keys),
+            defaults: config.defaults.clone(),
+            channels: Channels { email: email.is_some(), sms: sms.is_some() },
+            failure_floor: config.server.failure_floor,
+        }));
+        let concurrency = config.worker.concurrency;
+        let worker = Worker::new(delivery::Parts {
+            store,
+            clock: Arc::clone(&clock),
+            keys,
+            directory,
+            email,
+            sms,
+            concurrency,
+        })?;
+        let authenticator = authenticator(&config, clock)?;
+        let listener = http::bind(config.server.listen)
+            .with_context(|| format!("server.listen: {} can't be listened on", config.server.listen))?;
+        let address = listener.local_addr()?;
+        let listening =
+            Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
+        let server = http::serve(listening, http::State { service: Arc::clone(&service), authenticator })?;
+        let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
+        Ok(Self { address, server, service, worker, background, shutdown_timeout: config.server.shutdown_timeout })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The use cases, for those that drive the service from outside HTTP.
+    #[must_use]
+    pub fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
+    /// A worker on the same outbox.
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        self.worker.clone()
+    }
+
+    /// Runs until `stop` completes; then lets what is under way finish.
+    ///
+    /// # Errors
+    /// That the server broke.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (tell, told) = watch::channel(false);
+        let background = self.background.map(|how| start(&how, &self.service, self.worker, &told)).unwrap_or_default();
+        let handle = self.server.handle();
+        let server = tokio::spawn(self.server);
+        tracing::info!(address = %self.address, "listening");
+        stop.await;
+        tracing::info!("stopping: what is under way is finished first");
+        tell.send_replace(true);
+        finish(handle, background, self.shutdown_timeout).await;
+        server.await.context("the server ended early")??;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn start(
+    how: &Background,
+    service: &Arc<Service>,
+    worker: Worker,
+    told: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let deliver = tokio::spawn(worker.run(service.bell(), how.poll, told.clone()));
+    let sweep = tokio::spawn(sweep(Arc::clone(service), told.clone()));
+    vec![deliver, sweep]
+}
+
+async fn sweep(service: Arc<Service>, mut told: watch::Receiver<bool>) {
+    while !*told.borrow() {
+        if let Err(error) = service.sweep().await {
+            tracing::error!(error = ?error, "the sweep failed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+            _ = told.changed() => {}
+        }
+    }
+}
+
+async fn finish(server: ServerHandle, background: Vec<JoinHandle<()>>, at_most: Duration) {
+    let all = async {
+        server.stop(true).await;
+        for task in background {
+            if task.await.is_err() {
+                tracing::error!("background work ended early");
+            }
+        }
+    };
+    if tokio::time::timeout(at_most + Duration::from_secs(1), all).await.is_err() {
+        tracing::warn!("not everything finished in time; what was claimed comes back when its lease lapses");
+    }
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+/// That the pools can't be made.
+pub fn open_store(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Store> {
+    let database = &config.database;
+    Store::open(&database.url, database.pool_size, database.checkout_timeout, clock).context("database.url")
+}
+
+fn keyring(config: &Config) -> anyhow::Result<Keyring> {
+    let masters = config.secrets.master_keys.iter().map(|master| (master.kid.as_str(), &*master.key));
+    Keyring::new(masters).context("secrets.master_keys")
+}
+
+fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory> {
+    let directory = &config.directory;
+    let credential = match &directory.credential {
+        DirectoryCredential::Bearer(token) => ScimCredential::Bearer(token.clone()),
+        DirectoryCredential::ClientCredentials { token_url, client_id, client_secret, scope } => {
+            ScimCredential::ClientCredentials {
+                token_url: token_url.clone(),
+                client_id: client_id.clone(),
+                client_secret: client_secret.clone(),
+                scope: scope.clone(),
+            }
+        }
+    };
+    let scim = ScimConfig {
+        base_url: directory.base_url.clone(),
+        credential,
+        timeout: directory.timeout,
+        allow_insecure_http: config.outbound.allow_insecure_http,
+        marker_attribute: directory.marker_attribute.clone(),
+    };
+    Ok(Directory::Scim(ScimDirectory::new(scim, clock).context("directory.base_url or directory.token_url")?))
+}
+
+fn gateways(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Option<EmailGateway>, Option<SmsGateway>)> {
+    let webhook = |gateway: &crate::config::GatewayConfig| WebhookConfig {
+        url: gateway.url.clone(),
+        token: gateway.token.clone(),
+        from: gateway.from.clone(),
+        timeout: gateway.timeout,
+        allow_insecure_http: config.outbound.allow_insecure_http,
+    };
+    let email =
+        config.email.as_ref().map(|email| WebhookEmail::new(webhook(email), Arc::clone(clock)).context("email.url"));
+    let sms = config.sms.as_ref().map(|sms| WebhookSms::new(webhook(sms), Arc::clone(clock)).context("sms.url"));
+    Ok((email.transpose()?.map(EmailGateway::Webhook), sms.transpose()?.map(SmsGateway::Webhook)))
+}
+
+fn authenticator(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Authenticator> {
+    let auth = &config.auth;
+    let keys = match &auth.keys {
+        KeySource::Jwks(url) => {
+            Keys::Jwks(Jwks::new(url.clone(), config.outbound.allow_insecure_http).context("auth.jwks_url")?)
+        }
+        KeySource::Shared(secret) => Keys::shared(secret),
+    };
+    let rules = Rules {
+        issuer: auth.issuer.clone(),
+        audience: auth.audience.clone(),
+        tenant_claim: auth.tenant_claim.clone(),
+        scope_claim: auth.scope_claim.clone(),
+        token_type: auth.token_type.clone(),
+        algorithms: auth.algorithms.clone(),
+    };
+    Ok(Authenticator::new(rules, keys, clock))
+}

@@ -1,0 +1,190 @@
+//! Reading a request: JSON bodies with the place of what is wrong, and names in paths.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use crate::domain::ids::{InvitationId, Realm, Username};
+use crate::domain::text::TextError;
+use crate::service::{Refusal, ServiceError};
+
+/// Largest body that is read.
+pub(super) const BODY_MAX: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A JSON body. Unknown and repeated fields are refused by the types themselves.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
+        let has_type = request.headers().contains_key(CONTENT_TYPE);
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            if has_type && !is_json {
+                return Err(unsupported());
+            }
+            let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| {
+                Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time.")
+            })?;
+            let bytes = bytes.map_err(|error| unreadable(&error))?;
+            match (bytes.is_empty(), has_type) {
+                // No body at all says as much as an empty object.
+                (true, false) => parse(b"{}").map(Self),
+                (false, false) => Err(unsupported()),
+                (_, true) => parse(&bytes).map(Self),
+            }
+        })
+    }
+}
+
+fn unsupported() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json.")
+}
+
+fn unreadable(error: &actix_web::Error) -> Problem {
+    match error.as_response_error().status_code() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("The body is larger than {BODY_MAX} bytes.");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body could not be read."),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
+    deserializer.end().map_err(|_| malformed())?;
+    Ok(value)
+}
+
+fn malformed() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not one JSON value.")
+}
+
+/// Says what is wrong where, in words of our own: serde's repeat the value, which may be a secret.
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    if error.inner().is_syntax() || error.inner().is_eof() {
+        return malformed();
+    }
+    let words = error.inner().to_string();
+    let quoted = words.split('`').nth(1).unwrap_or_default();
+    let place = pointer(error.path());
+    let (pointer, code, detail) = if words.starts_with("missing field") {
+        (format!("{place}/{quoted}"), "missing", "is required".to_owned())
+    } else if words.starts_with("unknown field") {
+        (child(&place, quoted), "unknown_field", "is not known here".to_owned())
+    } else if words.starts_with("duplicate field") {
+        (child(&place, quoted), "duplicate_field", "is there twice".to_owned())
+    } else {
+        let expected = words.split_once("expected ").map_or("another value", |(_, rest)| rest);
+        let expected = expected.split(" at line ").next().unwrap_or(expected);
+        (place, "invalid_value", format!("must be {expected}"))
+    };
+    Problem::field(StatusCode::BAD_REQUEST, pointer, code, detail)
+}
+
+/// serde names an unknown field's own place or its parent's, by format; either way the pointer ends with it once.
+fn child(place: &str, name: &str) -> String {
+    let name = crate::outbound::safe_line(name, 64).unwrap_or_default();
+    if place.ends_with(&format!("/{name}")) { place.to_owned() } else { format!("{place}/{name}") }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", crate::outbound::safe_line(key, 64).unwrap_or_default())),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// A text field's rule that is broken.
+pub(super) fn bad_text(pointer: &str, error: TextError) -> Problem {
+    let code = match error {
+        TextError::Empty => "empty",
+        TextError::TooLong(_) => "too_long",
+        TextError::Control => "control_character",
+        TextError::Charset => "invalid_characters",
+        TextError::Email => "invalid_email",
+        TextError::Phone => "invalid_phone",
+    };
+    Problem::field(StatusCode::BAD_REQUEST, pointer, code, error.to_string())
+}
+
+/// An optional one-line text field.
+pub(super) fn optional_line(pointer: &str, text: Option<String>, max: usize) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) => match crate::domain::text::one_line(&text, max) {
+            Ok(()) => Ok(Some(text)),
+            Err(error) => Err(bad_text(pointer, error)),
+        },
+        None => Ok(None),
+    }
+}
+
+pub(super) fn username(pointer: &str, text: &str) -> Result<Username, Problem> {
+    Username::parse(text).map_err(|error| bad_text(pointer, error))
+}
+
+/// The realm named, or the primary one.
+pub(super) fn realm(pointer: &str, text: Option<&str>) -> Result<Realm, Problem> {
+    text.map_or_else(|| Ok(Realm::primary()), |text| Realm::parse(text).map_err(|error| bad_text(pointer, error)))
+}
+
+/// The invitation's id in a path; one that can't be an id names nothing.
+pub(super) fn invitation_id(text: &str) -> Result<InvitationId, Problem> {
+    InvitationId::parse(text).ok_or_else(|| ServiceError::Refused(Refusal::InvitationNotFound).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "only read by serde")]
+        inner: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only read by serde")]
+        max_length: u8,
+    }
+
+    fn problem(json: &str) -> (String, &'static str) {
+        let problem = parse::<Outer>(json.as_bytes()).unwrap_err();
+        assert!(!serde_json::to_string(&problem).unwrap().contains("hunter2"), "{problem:?}");
+        problem.errors.first().map_or((String::new(), problem.code), |field| (field.pointer.clone(), field.code))
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_place_and_without_its_value() {
+        let expect = |json, pointer: &str, code| assert_eq!(problem(json), (pointer.to_owned(), code), "{json}");
+        expect("{", "", "malformed_json");
+        expect(r#"{"inner":{"maxLength":1}} x"#, "", "malformed_json");
+        expect(r#"{"inner":{"maxLength":"hunter2"}}"#, "/inner/maxLength", "invalid_value");
+        expect(r#"{"inner":{"maxLength":300}}"#, "/inner/maxLength", "invalid_value");
+        expect(r#"{"inner":{}}"#, "/inner/maxLength", "missing");
+        expect(r#"{"inner":{"maxLength":1,"extra":1}}"#, "/inner/extra", "unknown_field");
+        expect(r#"{"inner":{"maxLength":1,"maxLength":2}}"#, "/inner/maxLength", "duplicate_field");
+        expect("[]", "", "invalid_value");
+    }
+}

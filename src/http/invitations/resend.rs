@@ -1,0 +1,68 @@
+//! `POST /v1/invitations/{id}/resend`
+
+use actix_web::{HttpResponse, post, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::issue::{DeliveryName, MethodName, locale};
+use super::view::IssuedView;
+use crate::domain::invitation::Method;
+use crate::http::State;
+use crate::http::auth::{Authorized, InvitationsWrite};
+use crate::http::extract::{Body, invitation_id};
+use crate::http::problem::Problem;
+use crate::service::issue::DeliveryMode;
+use crate::service::resend::Resend;
+
+/// What changes with the new generation; what is absent stays, or comes from the settings.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({"expiresInMinutes": 60}))]
+pub(crate) struct ResendInvitationRequest {
+    #[schema(value_type = Option<MethodName>)]
+    method: Option<Method>,
+    /// -1 never, 0 at once, or 1 to 10080.
+    #[schema(minimum = -1, maximum = 10080)]
+    expires_in_minutes: Option<i64>,
+    delivery: Option<DeliveryName>,
+    #[schema(max_length = 35)]
+    locale: Option<String>,
+}
+
+/// Resend an invitation
+///
+/// A new secret; the ones before it, their grants and queued messages die. Also for one that has expired or failed. Needs the scope
+/// `invitations:write`.
+#[utoipa::path(
+    tag = "invitations",
+    params(("id" = String, Path, description = "The invitation's id")),
+    request_body = ResendInvitationRequest,
+    security(("accessToken" = ["invitations:write"])),
+    responses(
+        (status = 200, description = "A new generation.", body = IssuedView),
+        (status = 400, description = "The body can't be used.", body = Problem),
+        (status = 401, description = "No valid access token.", body = Problem),
+        (status = 403, description = "The token lacks the scope or the tenant.", body = Problem),
+        (status = 404, description = "There is no such invitation.", body = Problem),
+        (status = 409, description = "`not_resendable`, `accept_in_progress`, `invitation_exists` or `feature_disabled`.", body = Problem),
+        (status = 422, description = "A rule refuses it.", body = Problem),
+        (status = 429, description = "`resend_too_soon` or `resend_limit`.", body = Problem),
+        (status = 503, description = "`directory_unavailable`: nothing was done.", body = Problem),
+    )
+)]
+#[post("/v1/invitations/{id}/resend")]
+pub(crate) async fn resend_invitation(
+    state: web::Data<State>,
+    authorized: Authorized<InvitationsWrite>,
+    id: web::Path<String>,
+    body: Body<ResendInvitationRequest>,
+) -> Result<HttpResponse, Problem> {
+    let command = Resend {
+        method: body.0.method,
+        expires_in_minutes: body.0.expires_in_minutes,
+        delivery: body.0.delivery.map(DeliveryMode::from),
+        locale: locale("/locale", body.0.locale)?,
+    };
+    let issued = state.service.resend(&authorized.caller, invitation_id(&id)?, command).await?;
+    Ok(HttpResponse::Ok().json(IssuedView::from(issued)))
+}

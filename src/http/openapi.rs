@@ -1,0 +1,74 @@
+//! The OpenAPI document: made from the handlers, checked in under `openapi/`, served at `/openapi.json`.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{
+    ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder, ServerVariableBuilder,
+};
+use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::routes;
+
+const DESCRIPTION: &str = "Takes a person who was just added to a user directory from invited to signed in: issues invitations by \
+e-mail link, e-mail OTP or SMS OTP, validates them, and sets the password in the directory.\n\n\
+Every route exists bare, for the tenant `default`, and under `/t/{tenant}`. Errors are `application/problem+json` (RFC 9457) with a \
+stable `code`. Times are RFC 3339 in UTC.";
+
+/// The document without its paths.
+pub(super) fn frame() -> OpenApi {
+    let mut document = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("invited")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(DESCRIPTION))
+                .contact(Some(ContactBuilder::new().name(Some("invited maintainers")).build()))
+                .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+                .build(),
+        )
+        .servers(Some([
+            ServerBuilder::new().url("/").description(Some("The tenant `default`")).build(),
+            ServerBuilder::new()
+                .url("/t/{tenant}")
+                .description(Some("Any tenant"))
+                .parameter(
+                    "tenant",
+                    ServerVariableBuilder::new().default_value("default").description(Some("The tenant")),
+                )
+                .build(),
+        ]))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(
+        "accessToken",
+        bearer("JWT of the configured issuer with the scope that the operation names"),
+    );
+    components.add_security_scheme("grant", bearer("The grant that a redemption answered with"));
+    document
+}
+
+fn bearer(description: &str) -> SecurityScheme {
+    let mut scheme = Http::new(HttpAuthScheme::Bearer);
+    scheme.bearer_format = Some("JWT".to_owned());
+    scheme.description = Some(description.to_owned());
+    SecurityScheme::Http(scheme)
+}
+
+/// The whole document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let (_, api) = actix_web::App::new()
+        .into_utoipa_app()
+        .openapi(frame())
+        .configure(|config: &mut ServiceConfig<'_>| routes::api(config))
+        .split_for_parts();
+    api
+}
+
+/// The whole document as JSON, as it is checked in.
+#[must_use]
+pub fn json() -> String {
+    let mut text = document().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,314 @@
+//! The one table from refusals and failures to status, code and words: `application/problem+json` (RFC 9457).
+//!
+//! No problem repeats a secret, an address or SQL. What is ours to mend is logged here, once, with its chain.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::invitation::{Channel, Over};
+use crate::service::{Failure, Refusal, ServiceError};
+use crate::storage::StorageError;
+
+/// What an API call got instead of its answer (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "type": "urn:invited:problem:invitation_not_found", "title": "Not Found", "status": 404,
+    "detail": "There is no such invitation.", "instance": "/v1/invitations/inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11",
+    "code": "invitation_not_found", "traceId": "4bf92f3577b34da6a3ce929d0e0e4736"
+}))]
+pub struct Problem {
+    /// `urn:invited:problem:<code>`
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The status in words.
+    pub title: &'static str,
+    pub status: u16,
+    /// What is wrong, for people.
+    pub detail: String,
+    /// The path that was called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// Finds the call in the logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+    /// What is wrong where, for bad input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+    /// Why a password was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// Seconds after which the same call may be repeated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// The invitation that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation_id: Option<String>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+}
+
+/// One thing wrong with the input.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// JSON pointer into the body, or the name of a parameter.
+    pub pointer: String,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// One reason why a password was refused.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Reason {
+    pub code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            type_: format!("urn:invited:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            instance: None,
+            code,
+            trace_id: None,
+            errors: Vec::new(),
+            reasons: Vec::new(),
+            retry_after: None,
+            invitation_id: None,
+            challenge: None,
+        }
+    }
+
+    /// Input that breaks the schema or a rule of a field.
+    pub(super) fn field(
+        status: StatusCode,
+        pointer: impl Into<String>,
+        code: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        let mut problem =
+            Self::new(status, "invalid_request", "The request has a field that can't be used; see errors.");
+        problem.errors.push(FieldProblem { pointer: pointer.into(), code, detail: detail.into() });
+        problem
+    }
+
+    pub(super) fn unauthorized(challenge: &'static str, detail: &str) -> Self {
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
+    }
+
+    fn retry_in(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.as_secs().max(1));
+        self
+    }
+
+    fn with_field(mut self, pointer: &str, code: &'static str) -> Self {
+        self.errors.push(FieldProblem { pointer: pointer.to_owned(), code, detail: self.detail.clone() });
+        self
+    }
+
+    /// The answer, complete but for what only the request knows (see `request::finish`).
+    pub(super) fn response(&self) -> HttpResponse {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = HttpResponseBuilder::new(status);
+        response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(challenge) = self.challenge {
+            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        }
+        response.body(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Leaves the problem for `request::finish`, which knows the path and the trace.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.response();
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Refused(refusal) => refused(refusal),
+            ServiceError::Failed(failure) => failed(&failure),
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    use StatusCode as S;
+    match refusal {
+        Refusal::FeatureDisabled => {
+            says(S::CONFLICT, "feature_disabled", "Invitations are turned off for this tenant.")
+        }
+        Refusal::InvitationExists(id) => {
+            let mut problem = says(S::CONFLICT, "invitation_exists", "The account has a live invitation already.");
+            problem.invitation_id = Some(id.to_string());
+            problem
+        }
+        Refusal::InvalidField { pointer, code, detail } => {
+            Problem::field(S::UNPROCESSABLE_ENTITY, pointer, code, detail)
+        }
+        Refusal::UserNotFound => {
+            says(S::UNPROCESSABLE_ENTITY, "user_not_found", "The directory has no such user in this realm.")
+                .with_field("/user/username", "user_not_found")
+        }
+        Refusal::RecipientMissing(channel) => {
+            says(S::UNPROCESSABLE_ENTITY, "recipient_missing", "The person has no usable address on this channel.")
+                .with_field(address_pointer(channel), "recipient_missing")
+        }
+        Refusal::RecipientRejected { pointer } => {
+            says(S::UNPROCESSABLE_ENTITY, "recipient_rejected", "The address is not one that can be written to.")
+                .with_field(pointer, "recipient_rejected")
+        }
+        Refusal::RedirectNotAllowed => says(
+            S::UNPROCESSABLE_ENTITY,
+            "redirect_not_allowed",
+            "The URL is not on the tenant's list of allowed redirects.",
+        )
+        .with_field("/redirectUrl", "redirect_not_allowed"),
+        Refusal::ChannelNotConfigured(channel) => {
+            let detail = format!("The operator has configured no gateway for {}.", channel.as_str());
+            says(S::UNPROCESSABLE_ENTITY, "channel_not_configured", detail)
+                .with_field("/method", "channel_not_configured")
+        }
+        Refusal::PolicyViolation(code) => {
+            says(S::UNPROCESSABLE_ENTITY, "policy_violation", "The tenant's strict profile does not allow this.")
+                .with_field("/expiresInMinutes", code)
+        }
+        Refusal::InvitationNotFound => says(S::NOT_FOUND, "invitation_not_found", "There is no such invitation."),
+        Refusal::AccountNotFound => says(S::NOT_FOUND, "account_not_found", "There is no such account."),
+        Refusal::NotResendable(status) => {
+            says(S::CONFLICT, "not_resendable", format!("An invitation that is {} can't be resent.", status.as_str()))
+        }
+        Refusal::ResendTooSoon(wait) => {
+            says(S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago.").retry_in(wait)
+        }
+        Refusal::ResendLimit => {
+            says(S::TOO_MANY_REQUESTS, "resend_limit", "The invitation was resent as often as the settings allow.")
+        }
+        Refusal::NotRevocable(status) => {
+            says(S::CONFLICT, "not_revocable", format!("An invitation that is {} can't be revoked.", status.as_str()))
+        }
+        Refusal::AcceptInProgress(wait) => {
+            says(S::CONFLICT, "accept_in_progress", "A password is being set for this invitation right now.")
+                .retry_in(wait)
+        }
+        Refusal::InvalidOrExpired => {
+            says(S::BAD_REQUEST, "invalid_or_expired", "The code or link is not valid, or not any more.")
+        }
+        Refusal::Over(over) => gone(over),
+        Refusal::NotReady(wait) => {
+            says(S::CONFLICT, "invitation_not_ready", "The invitation is being prepared.").retry_in(wait)
+        }
+        Refusal::GrantInvalid => {
+            let challenge = "Bearer error=\"invalid_token\"";
+            Problem {
+                challenge: Some(challenge),
+                ..says(S::UNAUTHORIZED, "grant_invalid", "The grant is not valid, or not any more.")
+            }
+        }
+        Refusal::PasswordRejected(refusals) => {
+            let mut problem =
+                says(S::UNPROCESSABLE_ENTITY, "password_rejected", "The password can't be used; see reasons.");
+            problem.reasons =
+                refusals.into_iter().map(|refusal| Reason { code: refusal.code, detail: refusal.detail }).collect();
+            problem
+        }
+        Refusal::AccountDisabled => {
+            says(S::FORBIDDEN, "account_disabled", "The account is locked or disabled; ask your administrator.")
+        }
+        Refusal::UserGone => {
+            says(S::CONFLICT, "user_gone", "The account does not exist any more; ask your administrator.")
+        }
+        Refusal::DirectoryUnavailable(wait) => {
+            says(S::SERVICE_UNAVAILABLE, "directory_unavailable", "The user directory does not answer; try again.")
+                .retry_in(wait)
+        }
+        Refusal::Overloaded => says(S::SERVICE_UNAVAILABLE, "overloaded", "Too much is going on; try again.")
+            .retry_in(Duration::from_secs(2)),
+    }
+}
+
+fn says(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::new(status, code, detail)
+}
+
+fn gone(over: Over) -> Problem {
+    let (code, detail) = match over {
+        Over::Expired => ("invitation_expired", "The invitation has expired; ask for a new one."),
+        Over::Accepted => ("invitation_accepted", "The password has been set already; you can sign in."),
+        Over::Revoked => ("invitation_revoked", "The invitation was withdrawn."),
+        Over::Superseded => ("invitation_superseded", "A newer message was sent; use the link in that one."),
+        Over::Failed => ("invitation_failed", "The invitation can't be completed; ask for a new one."),
+    };
+    Problem::new(StatusCode::GONE, code, detail)
+}
+
+const fn address_pointer(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "/user/phone",
+        Channel::Email | Channel::Directory => "/user/email",
+    }
+}
+
+fn failed(failure: &Failure) -> Problem {
+    tracing::error!(error = %Chain(failure), "a request failed");
+    match failure {
+        Failure::Storage(StorageError::Unavailable(_) | StorageError::Conflict(_)) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database_unavailable",
+            "The service can't work right now; try again.",
+        )
+        .retry_in(Duration::from_secs(2)),
+        Failure::Storage(
+            StorageError::Unique(_) | StorageError::Corrupt(_) | StorageError::Query(_) | StorageError::Cancelled,
+        )
+        | Failure::Key(_)
+        | Failure::Corrupt(_)
+        | Failure::Cancelled
+        | Failure::Internal(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
+        }
+    }
+}
+
+/// An error with everything that caused it, for one line of log.
+struct Chain<'a>(&'a (dyn std::error::Error + 'a));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

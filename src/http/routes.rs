@@ -1,0 +1,83 @@
+//! Which routes there are, and what is said to those that are not there.
+
+use std::sync::Arc;
+
+use actix_web::dev::ResourceDef;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use utoipa::openapi::{OpenApi, PathItem};
+use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::problem::Problem;
+use super::{accounts, health, invitations, otp_logins, redemptions};
+
+/// The routes of the document.
+pub(super) fn api(config: &mut ServiceConfig<'_>) {
+    config
+        .service(invitations::issue::issue_invitation)
+        .service(invitations::get::get_invitation)
+        .service(invitations::resend::resend_invitation)
+        .service(invitations::revoke::revoke_invitation)
+        .service(redemptions::redeem::redeem)
+        .service(redemptions::set_password::set_password)
+        .service(otp_logins::check_otp_login)
+        .service(accounts::get_account)
+        .service(accounts::lock_account)
+        .service(accounts::unlock_account)
+        .service(health::live)
+        .service(health::ready);
+}
+
+/// The document itself, and its pages.
+pub(super) fn documents(config: &mut web::ServiceConfig, document: &Arc<String>) {
+    let json = Arc::clone(document);
+    let pages = Config::new(["/openapi.json"]).try_it_out_enabled(true).validator_url("none");
+    config
+        .route(
+            "/openapi.json",
+            web::get().to(move || {
+                let json = Arc::clone(&json);
+                async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body((*json).clone()) }
+            }),
+        )
+        .route("/docs", web::get().to(|| async { HttpResponse::PermanentRedirect().insert_header(("Location", "/docs/")).finish() }))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(pages));
+}
+
+/// The paths of the document with their methods, to tell "not here" from "not like that".
+pub(super) struct Known(Vec<(ResourceDef, String)>);
+
+impl Known {
+    pub(super) fn of(api: &OpenApi) -> Self {
+        let known = api.paths.paths.iter().map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item)));
+        Self(known.collect())
+    }
+}
+
+fn methods(item: &PathItem) -> String {
+    let known = [
+        ("GET", item.get.is_some()),
+        ("PUT", item.put.is_some()),
+        ("POST", item.post.is_some()),
+        ("PATCH", item.patch.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ];
+    known.iter().filter_map(|(name, there)| there.then_some(*name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Answers what no route took: 405 with the methods that are there, else 404.
+pub(super) async fn unrouted(request: HttpRequest, known: web::Data<Known>) -> HttpResponse {
+    let found = known.0.iter().find(|(path, _)| path.is_match(request.path()));
+    let Some((_, methods)) = found else {
+        return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").error_response();
+    };
+    let mut response =
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This is not done with that method.")
+            .error_response();
+    if let Ok(methods) = methods.parse() {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}

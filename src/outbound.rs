@@ -1,0 +1,150 @@
+//! The one place where clients for calls to others are made, and where their answers are read.
+//!
+//! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response};
+use url::{Host, Url};
+
+use crate::domain::time::Timestamp;
+
+/// The most of any answer that is read.
+const BODY_MAX: usize = 64 * 1024;
+/// Longest wish to come back later that is honoured.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+/// A URL or client that can't be used. Says why, without credentials.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum OutboundError {
+    #[error("must use https (http is for loopback addresses, or with outbound.allow_insecure_http)")]
+    Insecure,
+    #[error("must not contain a user name or password")]
+    Credentials,
+    #[error("must be an absolute http or https URL")]
+    NotHttp,
+    #[error("the TLS set-up failed")]
+    Tls,
+}
+
+/// A client whose calls end after `deadline`, whatever the other side does.
+///
+/// # Errors
+/// [`OutboundError::Tls`] when the system has no usable TLS set-up.
+pub fn client(deadline: Duration) -> Result<Client, OutboundError> {
+    Client::builder()
+        .connect_timeout(deadline.min(Duration::from_secs(5)))
+        .timeout(deadline)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("invited/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|_| OutboundError::Tls)
+}
+
+/// Accepts URLs that secrets may be sent to.
+///
+/// # Errors
+/// [`OutboundError`] naming what is wrong.
+pub fn check_url(url: &Url, allow_insecure_http: bool) -> Result<(), OutboundError> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(OutboundError::Credentials);
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if allow_insecure_http || is_loopback(url) => Ok(()),
+        "http" => Err(OutboundError::Insecure),
+        _ => Err(OutboundError::NotHttp),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Whether a call that gave no answer can have reached the other side.
+#[must_use]
+pub fn surely_not_sent(error: &reqwest::Error) -> bool {
+    error.is_connect() || error.is_builder()
+}
+
+/// The body, if it ends within the limit and the deadline.
+pub async fn read_body(mut response: Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > BODY_MAX {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}
+
+/// When the other side wishes us to come back: seconds or an HTTP date; garbage is no wish, long ones are cut to an hour.
+#[must_use]
+pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
+    parse_retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let wish = match text.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp_millis();
+            Timestamp::from_millis(at).since(now)
+        }
+    };
+    Some(wish.min(RETRY_AFTER_MAX))
+}
+
+/// One safe line of somebody else's words, at most `max` characters; `None` when nothing is left.
+#[must_use]
+pub fn safe_line(text: &str, max: usize) -> Option<String> {
+    let line: String = text.chars().filter(|c| !crate::domain::text::is_unsafe_char(*c)).take(max).collect();
+    let line = line.trim().to_owned();
+    (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_over_tls_or_stay_on_the_machine() {
+        let check = |url: &str, insecure| check_url(&Url::parse(url).unwrap(), insecure);
+        assert_eq!(check("https://mail.example.com/send", false), Ok(()));
+        assert_eq!(check("http://127.0.0.1:8081/email", false), Ok(()));
+        assert_eq!(check("http://[::1]:8081/email", false), Ok(()));
+        assert_eq!(check("http://mail.example.com/send", false), Err(OutboundError::Insecure));
+        assert_eq!(check("http://mail.example.com/send", true), Ok(()));
+        assert_eq!(check("https://user:pw@mail.example.com/", true), Err(OutboundError::Credentials));
+        assert_eq!(check("ftp://mail.example.com/", true), Err(OutboundError::NotHttp));
+    }
+
+    #[test]
+    fn retry_after_is_honoured_capped_and_garbage_ignored() {
+        let now = Timestamp::from_millis(1_795_514_400_000);
+        let wish = |text| parse_retry_after(text, now).map(|wish| wish.as_secs());
+        assert_eq!(wish("7"), Some(7));
+        assert_eq!(wish("1000000000"), Some(3600));
+        assert_eq!(wish("Tue, 24 Nov 2026 10:02:00 GMT"), Some(120));
+        assert_eq!(wish("Tue, 24 Nov 2026 09:02:00 GMT"), Some(0));
+        assert_eq!(wish("-1"), None);
+        assert_eq!(wish("soon"), None);
+    }
+
+    #[test]
+    fn foreign_words_are_cut_to_one_safe_line() {
+        assert_eq!(safe_line("a\nb\u{202e}c", 10).as_deref(), Some("abc"));
+        assert_eq!(safe_line("\n", 10), None);
+        assert_eq!(safe_line(&"x".repeat(300), 200).map(|line| line.len()), Some(200));
+    }
+}

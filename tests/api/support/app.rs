@@ -1,0 +1,277 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use invited::app::App;
+use invited::clock::{Clock, OffsetClock};
+use invited::config::Config;
+use invited::delivery::Worker;
+use invited::service::Service;
+use invited::storage::Store;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::database::Database;
+use super::directory::Directory;
+use super::gateway::Gateway;
+use super::{Reply, token};
+
+/// Lines of the configuration that a test wants other than usual.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// TOML under `[defaults]`, for example `otp = { length = 4 }`.
+    pub(crate) defaults: &'static str,
+    /// TOML in `[directory]`.
+    pub(crate) directory: &'static str,
+    /// Channels that have no gateway.
+    pub(crate) without: &'static [&'static str],
+}
+
+/// The running service and the world around it.
+pub(crate) struct TestApp {
+    pub(crate) database: Database,
+    pub(crate) directory: Directory,
+    pub(crate) gateway: Gateway,
+    pub(crate) clock: Arc<OffsetClock>,
+    pub(crate) url: String,
+    service: Arc<Service>,
+    worker: Worker,
+    client: reqwest::Client,
+    stop: Option<oneshot::Sender<()>>,
+    leaves_outbox: bool,
+}
+
+/// A person in the directory.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) phone: String,
+}
+
+impl TestApp {
+    pub(crate) async fn spawn() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let (database, directory, gateway) = (Database::create(), Directory::start().await, Gateway::start().await);
+        let clock = Arc::new(OffsetClock::default());
+        let toml = config(&database, &directory, &gateway, &settings);
+        let config = Config::from_parts(Some(("test.toml", &toml)), []).unwrap_or_else(|error| panic!("{error}"));
+        if database.is_postgres() {
+            invited::app::open_store(&config, Arc::<OffsetClock>::clone(&clock)).unwrap().migrate().await.unwrap();
+        }
+        let app = App::build(config, Arc::<OffsetClock>::clone(&clock)).await.unwrap();
+        let (url, service, worker) = (format!("http://{}", app.address()), app.service(), app.worker());
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(app.run(async move {
+            stopped.await.ok();
+        }));
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { database, directory, gateway, clock, url, service, worker, client, stop: Some(stop), leaves_outbox: false }
+    }
+
+    /// A new person in the realm PRIMARY.
+    pub(crate) async fn user(&self) -> User {
+        let name = format!("alex.{}", unique());
+        let (email, phone) = (format!("{name}@example.com"), "+15550100001".to_owned());
+        let user = json!({
+            "userName": name, "displayName": "Alex", "emails": [{"value": email, "primary": true}],
+            "phoneNumbers": [{"value": phone, "type": "mobile"}]
+        });
+        let id = self.directory.create("PRIMARY", user).await;
+        User { id, username: name, email, phone }
+    }
+
+    /// Moves the time for the service and its database alike.
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+        self.database.set_clock_offset(self.clock.offset_ms());
+    }
+
+    /// Lets the background work run until nothing is due; moves no time.
+    pub(crate) async fn work(&self) {
+        self.service.sweep().await.unwrap();
+        for _ in 0..100 {
+            if self.worker.tick().await.unwrap() == 0 {
+                return;
+            }
+        }
+        panic!("the outbox does not come to rest");
+    }
+
+    /// One step of one worker.
+    pub(crate) async fn tick(&self) -> usize {
+        self.worker.tick().await.unwrap()
+    }
+
+    /// One pass over what ran out or was left behind.
+    pub(crate) async fn sweep(&self) -> usize {
+        self.service.sweep().await.unwrap()
+    }
+
+    /// This test ends with messages in the outbox, on purpose.
+    pub(crate) const fn leave_outbox(&mut self) {
+        self.leaves_outbox = true;
+    }
+
+    /// A token of the platform for the default tenant, with every scope.
+    pub(crate) fn token(&self) -> String {
+        let scopes = "invitations:read invitations:write accounts:read accounts:write otp:verify";
+        self.token_for("default", scopes)
+    }
+
+    pub(crate) fn token_for(&self, tenant: &str, scopes: &str) -> String {
+        token::sign(&token::claims(tenant, scopes, self.clock.now().seconds()), "at+jwt")
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method.parse().unwrap(), format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Reply {
+        Reply::read(request.send().await.unwrap()).await
+    }
+
+    /// An administrator's POST.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.send(self.request("POST", path).bearer_auth(self.token()).json(&body)).await
+    }
+
+    /// An administrator's GET.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(self.request("GET", path).bearer_auth(self.token())).await
+    }
+
+    /// Issues an invitation for the user with these further fields, and has it sent.
+    pub(crate) async fn issue(&self, user: &User, fields: Value) -> Value {
+        let issued = self.try_issue(user, fields).await.ok(201);
+        self.work().await;
+        issued
+    }
+
+    /// Issues without sending anything yet.
+    pub(crate) async fn try_issue(&self, user: &User, fields: Value) -> Reply {
+        let mut body = json!({"user": {"username": user.username}});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.post("/v1/invitations", body).await
+    }
+
+    pub(crate) async fn invitation(&self, id: &Value) -> Value {
+        self.get(&format!("/v1/invitations/{}", id.as_str().unwrap())).await.ok(200)
+    }
+
+    pub(crate) async fn account(&self, user: &User) -> Value {
+        self.get(&format!("/v1/accounts/PRIMARY/{}", user.username)).await.ok(200)
+    }
+
+    /// The invited person's POST, without a credential.
+    pub(crate) async fn redeem(&self, body: Value) -> Reply {
+        self.send(self.request("POST", "/v1/redemptions").json(&body)).await
+    }
+
+    pub(crate) async fn redeem_token(&self, token: &str) -> Reply {
+        self.redeem(json!({"token": token})).await
+    }
+
+    pub(crate) async fn redeem_code(&self, user: &User, code: &str) -> Reply {
+        self.redeem(json!({"username": user.username, "otp": code})).await
+    }
+
+    pub(crate) async fn set_password(&self, grant: &str, password: &str) -> Reply {
+        self.send(self.request("POST", "/v1/redemptions/password").bearer_auth(grant).json(&json!({"password": password}))).await
+    }
+
+    /// The events of the audit trail of an invitation.
+    pub(crate) async fn events(&self, id: &Value) -> Vec<String> {
+        let store = self.store();
+        let id = invited::domain::ids::InvitationId::parse(id.as_str().unwrap()).unwrap();
+        let events = store.read(move |conn| {
+            let tenant = invited::domain::ids::TenantId::default_tenant();
+            invited::storage::audit::of_invitation(conn, &tenant, id)
+        });
+        events.await.unwrap().into_iter().map(|(event, ..)| event).collect()
+    }
+
+    /// The service's database, past the service.
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.database.url(), 1, Duration::from_secs(5), Arc::<OffsetClock>::clone(&self.clock)).unwrap()
+    }
+
+    async fn unsettled(&self) -> i64 {
+        self.store().read(invited::storage::outbox::count_unsettled).await.unwrap()
+    }
+
+    /// Ends the test: nothing may be left in the outbox, unless that was said.
+    pub(crate) async fn finish(mut self) {
+        if !self.leaves_outbox {
+            assert_eq!(self.unsettled().await, 0, "messages are left in the outbox");
+        }
+        self.stop.take().map(|stop| stop.send(()));
+    }
+}
+
+const MASTER_KEY: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+fn config(database: &Database, directory: &Directory, gateway: &Gateway, settings: &Settings) -> String {
+    let channel = |name: &str, from: &str| {
+        if settings.without.contains(&name) {
+            return String::new();
+        }
+        format!("[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 1000\n", gateway.url(name))
+    };
+    format!(
+        r##"
+        [server]
+        listen = "127.0.0.1:0"
+        workers = 2
+        failure_floor_ms = 0
+        shutdown_timeout_seconds = 1
+        [database]
+        url = "{url}"
+        pool_size = 8
+        checkout_timeout_ms = 20000
+        [secrets]
+        master_keys = ["{MASTER_KEY}"]
+        [auth]
+        issuer = "{issuer}"
+        audience = "{audience}"
+        hs256_secret = "{secret}"
+        {email}
+        {sms}
+        [directory]
+        base_url = "{directory_url}"
+        token = "directory-token"
+        timeout_ms = 1000
+        {directory}
+        [worker]
+        enabled = false
+        [defaults]
+        links.setup_url = "https://app.example.com/set-password#token={{token}}"
+        links.otp_url = "https://app.example.com/enter-code"
+        links.allowed_origins = ["https://app.example.com"]
+        links.allowed_redirects = ["https://app.example.com/welcome", "https://docs.example.com/*"]
+        {defaults}
+        "##,
+        url = database.url(),
+        issuer = token::ISSUER,
+        audience = token::AUDIENCE,
+        secret = token::SECRET,
+        email = channel("email", "Example <no-reply@example.com>"),
+        sms = channel("sms", "Example"),
+        directory_url = directory.base_url(),
+        directory = settings.directory,
+        defaults = settings.defaults,
+    )
+}
+
+/// Eight hex digits that no other test has.
+pub(crate) fn unique() -> String {
+    invited::entropy::bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Without a `scim2-server`, the sandbox's directory stands in.
+pub(crate) async fn sandbox_directory() -> String {
+    panic!("TEST_SCIM_URL is not set")
+}

@@ -1,0 +1,186 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
+
+/// What goes wrong with the next request of a method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// It is not passed on; this status instead.
+    Status(u16),
+    /// It is passed on and applied, but the answer is this status.
+    AppliedThen(u16),
+    /// It is passed on and applied, but the answer never comes.
+    AppliedThenSilence,
+    /// It is not passed on, and no answer comes.
+    Silence,
+}
+
+/// A call that reached the directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) if_match: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Call {
+    /// The value that a PATCH replaces at `path`.
+    pub(crate) fn replaced(&self, path: &str) -> Option<&Value> {
+        self.body["Operations"].as_array()?.iter().find(|operation| operation["path"] == path).map(|operation| &operation["value"])
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    calls: Vec<Call>,
+    faults: VecDeque<(String, Fault)>,
+}
+
+/// A proxy before the real directory that writes down what passes and can break it.
+pub(crate) struct Directory {
+    url: String,
+    upstream: String,
+    client: reqwest::Client,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Directory {
+    pub(crate) async fn start() -> Self {
+        let upstream = upstream().await;
+        let log = Arc::new(Mutex::new(Log::default()));
+        let proxy = Arc::new(Proxy { upstream: upstream.clone(), client: reqwest::Client::builder().no_proxy().build().unwrap(), log: Arc::clone(&log) });
+        let server = HttpServer::new(move || App::new().app_data(web::Data::from(Arc::clone(&proxy))).default_service(web::to(pass)))
+            .workers(1)
+            .disable_signals()
+            .bind(("127.0.0.1", 0))
+            .unwrap();
+        let url = format!("http://{}", server.addrs()[0]);
+        tokio::spawn(server.run());
+        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log }
+    }
+
+    /// Base URL for the service.
+    pub(crate) fn base_url(&self) -> String {
+        format!("{}/{{realm}}/v2", self.url)
+    }
+
+    /// Breaks the next request of this method; later faults queue up behind.
+    pub(crate) fn break_next(&self, method: &str, fault: Fault) {
+        self.log.lock().unwrap().faults.push_back((method.to_owned(), fault));
+    }
+
+    pub(crate) fn mend(&self) {
+        self.log.lock().unwrap().faults.clear();
+    }
+
+    /// Every call that the service made.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.log.lock().unwrap().calls.clone()
+    }
+
+    /// Every PATCH that the service made.
+    pub(crate) fn patches(&self) -> Vec<Call> {
+        self.calls().into_iter().filter(|call| call.method == "PATCH").collect()
+    }
+
+    /// Creates a user in the directory, past the proxy; returns its id.
+    pub(crate) async fn create(&self, realm: &str, user: Value) -> String {
+        let mut body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": true});
+        body.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
+        let request = self.client.post(format!("{}/{realm}/v2/Users", self.upstream)).bearer_auth("directory-token").json(&body);
+        let created: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
+        created["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The user as the directory has it, past the proxy.
+    pub(crate) async fn user(&self, realm: &str, id: &str) -> Value {
+        let request = self.client.get(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// An administrator changes the user in the directory itself.
+    pub(crate) async fn set_active(&self, realm: &str, id: &str, active: bool) {
+        let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "replace", "path": "active", "value": active}]});
+        let request = self.client.patch(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token").json(&body);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    pub(crate) async fn delete(&self, realm: &str, id: &str) {
+        let request = self.client.delete(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+}
+
+/// The real directory: a running `scim2-server` that `TEST_SCIM_URL` names, else the sandbox's own.
+async fn upstream() -> String {
+    #[expect(clippy::disallowed_methods, reason = "the tests are told their directory by the environment")]
+    match std::env::var("TEST_SCIM_URL") {
+        Ok(url) => url,
+        Err(_) => super::app::sandbox_directory().await,
+    }
+}
+
+struct Proxy {
+    upstream: String,
+    client: reqwest::Client,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Proxy {
+    fn note(&self, request: &HttpRequest, body: &[u8]) -> Option<Fault> {
+        let mut log = self.log.lock().unwrap();
+        log.calls.push(Call {
+            method: request.method().to_string(),
+            path: request.uri().to_string(),
+            if_match: request.headers().get("if-match").map(|value| value.to_str().unwrap().to_owned()),
+            body: serde_json::from_slice(body).unwrap_or(Value::Null),
+        });
+        let at = log.faults.iter().position(|(method, _)| *method == request.method().as_str())?;
+        log.faults.remove(at).map(|(_, fault)| fault)
+    }
+
+    async fn forward(&self, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
+        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
+        let mut forwarded = self.client.request(method, format!("{}{}", self.upstream, request.uri())).body(body.to_vec());
+        for name in ["authorization", "content-type", "if-match", "accept"] {
+            if let Some(value) = request.headers().get(name) {
+                forwarded = forwarded.header(name, value.to_str().unwrap());
+            }
+        }
+        let answer = forwarded.send().await.unwrap();
+        let mut response = HttpResponse::build(actix_web::http::StatusCode::from_u16(answer.status().as_u16()).unwrap());
+        for name in ["content-type", "etag"] {
+            if let Some(value) = answer.headers().get(name) {
+                response.insert_header((name, value.to_str().unwrap()));
+            }
+        }
+        response.body(answer.bytes().await.unwrap())
+    }
+}
+
+async fn pass(request: HttpRequest, body: web::Bytes, proxy: web::Data<Proxy>) -> HttpResponse {
+    let status = |code| HttpResponse::build(actix_web::http::StatusCode::from_u16(code).unwrap()).finish();
+    match proxy.note(&request, &body) {
+        None => proxy.forward(&request, body).await,
+        Some(Fault::Status(code)) => status(code),
+        Some(Fault::AppliedThen(code)) => {
+            proxy.forward(&request, body).await;
+            status(code)
+        }
+        Some(Fault::AppliedThenSilence) => {
+            proxy.forward(&request, body).await;
+            silence().await
+        }
+        Some(Fault::Silence) => silence().await,
+    }
+}
+
+/// Longer than any deadline of the tests' service.
+async fn silence() -> HttpResponse {
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    HttpResponse::GatewayTimeout().finish()
+}

@@ -1,0 +1,13 @@
+//! The harness: the real service on a random port, its own database, a directory and gateways that write down what reached them.
+//!
+//! Nothing here sleeps: the clock is moved and the worker is stepped.
+
+pub(crate) mod app;
+pub(crate) mod database;
+pub(crate) mod directory;
+pub(crate) mod gateway;
+pub(crate) mod reply;
+pub(crate) mod token;
+
+pub(crate) use app::{Settings, TestApp, User};
+pub(crate) use reply::Reply;
