@@ -103,5 +103,5 @@ pub fn start(clock: &Arc<OffsetClock>, ports: Ports, api_url: &str) -> anyhow::R
 
 #[cfg(test)]
 fn test_client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    crate::outbound::client(std::time::Duration::from_secs(10)).unwrap()
 }

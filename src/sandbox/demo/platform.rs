@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::DemoOptions;
 use crate::domain::ids::{InvitationId, Realm};
 use crate::domain::secret::Secret;
+use crate::outbound;
 
 /// Longer than a slow directory takes.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -63,8 +64,7 @@ enum Outcome {
 
 impl Platform {
     pub(super) fn new(options: &DemoOptions) -> anyhow::Result<Self> {
-        let client =
-            Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(DEADLINE).build()?;
+        let client = outbound::client(DEADLINE)?;
         Ok(Self {
             client,
             api_url: options.api_url.clone(),
