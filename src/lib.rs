@@ -21,6 +21,7 @@ mod failpoint;
 pub mod gateway;
 pub mod http;
 pub mod outbound;
+pub mod sandbox;
 pub mod service;
 pub mod storage;
 pub mod telemetry;
