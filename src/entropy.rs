@@ -39,9 +39,8 @@ pub fn audit_id(now: Timestamp) -> AuditId {
     static MADE: AtomicU16 = AtomicU16::new(0);
     let mut random: [u8; 10] = bytes();
     let [high, low] = MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    if let [first, second, ..] = &mut random {
-        (*first, *second) = (high & 0x0f, low);
-    }
+    let [first, second, ..] = &mut random;
+    (*first, *second) = (high & 0x0f, low);
     AuditId::new(now, &random)
 }
 

@@ -287,8 +287,3 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
 pub(crate) fn unique() -> String {
     invited::entropy::bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-/// Without a `scim2-server`, the sandbox's directory stands in.
-pub(crate) async fn sandbox_directory() -> String {
-    panic!("TEST_SCIM_URL is not set")
-}

@@ -3,6 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use invited::clock::SystemClock;
+use invited::domain::secret::Secret;
+use invited::sandbox::directory::DirectoryOptions;
+use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
 
 /// What goes wrong with the next request of a method.
@@ -50,11 +54,12 @@ pub(crate) struct Directory {
     upstream: String,
     client: reqwest::Client,
     log: Arc<Mutex<Log>>,
+    _stand_in: Option<Running>,
 }
 
 impl Directory {
     pub(crate) async fn start() -> Self {
-        let upstream = upstream().await;
+        let (upstream, stand_in) = upstream();
         let log = Arc::new(Mutex::new(Log::default()));
         let proxy = Arc::new(Proxy {
             upstream: upstream.clone(),
@@ -70,7 +75,7 @@ impl Directory {
         .unwrap();
         let url = format!("http://{}", server.addrs()[0]);
         tokio::spawn(server.run());
-        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log }
+        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log, _stand_in: stand_in }
     }
 
     /// Base URL for the service.
@@ -133,12 +138,19 @@ impl Directory {
 }
 
 /// The real directory: a running `scim2-server` that `TEST_SCIM_URL` names, else the sandbox's own.
-async fn upstream() -> String {
+fn upstream() -> (String, Option<Running>) {
     #[expect(clippy::disallowed_methods, reason = "the tests are told their directory by the environment")]
-    match std::env::var("TEST_SCIM_URL") {
-        Ok(url) => url,
-        Err(_) => super::app::sandbox_directory().await,
+    if let Ok(url) = std::env::var("TEST_SCIM_URL") {
+        return (url, None);
     }
+    let options = DirectoryOptions {
+        port: 0,
+        token: Secret::new("directory-token".to_owned()),
+        faults: Arc::default(),
+        clock: Arc::new(SystemClock),
+    };
+    let running = sandbox::directory::start(options).unwrap();
+    (format!("{}/scim", running.base_url), Some(running))
 }
 
 struct Proxy {
