@@ -17,6 +17,7 @@ use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
+use crate::storage::audit::Actor;
 use crate::storage::outbox::{self, NewDelivery};
 use crate::storage::{Connection, StorageError, accounts, invitations, transitions};
 
@@ -198,12 +199,8 @@ struct Draft {
 impl Draft {
     fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
         let mut invitation = self.invitation.clone();
-        let key = invitation.account_key();
         let account = account_row(conn, &invitation)?;
         let now = conn.now()?;
-        for expired in transitions::expire_account(conn, &invitation.tenant, &key, now)? {
-            outbox::supersede(conn, expired, now)?;
-        }
         self.make_room(conn, &invitation, now)?;
         (invitation.created_at, invitation.updated_at, invitation.issued_at) = (now, now, now);
         invitation.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
@@ -219,9 +216,7 @@ impl Draft {
 
     /// Sees to it that no other invitation of the account is live.
     fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
-        let Some(live) = invitations::find_live(conn, &invitation.tenant, &invitation.account_key())? else {
-            return Ok(());
-        };
+        let Some(live) = live_invitation(conn, &self.caller.actor, invitation, now)? else { return Ok(()) };
         if self.if_exists == IfExists::Fail {
             return Err(Refusal::InvitationExists(live.id).into());
         }
@@ -231,6 +226,22 @@ impl Draft {
         outbox::supersede(conn, live.id, now)?;
         Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", "replaced"), &live)?)
     }
+}
+
+/// The account's live invitation; one that has run out is marked as expired on the way and is none.
+pub(super) fn live_invitation(
+    conn: &mut Connection,
+    actor: &Actor,
+    of: &Invitation,
+    now: Timestamp,
+) -> ServiceResult<Option<Invitation>> {
+    let Some(found) = invitations::find_live(conn, &of.tenant, &of.account_key())? else { return Ok(None) };
+    if !transitions::expire(conn, &found, now)? {
+        return Ok(Some(found));
+    }
+    outbox::supersede(conn, found.id, now)?;
+    note(conn, actor, now, ("invitation.expired", ""), &found)?;
+    Ok(None)
 }
 
 /// The account's row, made if it is new, held until the transaction ends. Always taken before the invitation's.
