@@ -123,14 +123,12 @@ impl Service {
                 if account.lock_reason == Some(LockReason::AdminInitiated) {
                     return Err(Refusal::AccountDisabled.into());
                 }
-                match transitions::claim_accept(conn, &caller.tenant, id, generation, jti)? {
-                    Some(invitation) => Ok(Claim { invitation, account }),
-                    None => {
-                        // Read again: who waited for the account's row saw the state before the winner's.
-                        let current = invitations::find(conn, &caller.tenant, id)?.ok_or(Refusal::GrantInvalid)?;
-                        Err(not_claimable(&current, jti, conn.now()?).into())
-                    }
+                if let Some(invitation) = transitions::claim_accept(conn, &caller.tenant, id, generation, jti)? {
+                    return Ok(Claim { invitation, account });
                 }
+                // Read again: who waited for the account's row saw the state before the winner's.
+                let current = invitations::find(conn, &caller.tenant, id)?.ok_or(Refusal::GrantInvalid)?;
+                Err(not_claimable(&current, jti, conn.now()?).into())
             })
             .await
     }
