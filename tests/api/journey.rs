@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
-
-const PASSWORD: &str = "correct horse battery staple";
+use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {

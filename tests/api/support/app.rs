@@ -197,6 +197,12 @@ impl TestApp {
         .await
     }
 
+    /// The whole way from a link's token to a password that is set.
+    pub(crate) async fn accept(&self, token: &str) {
+        let redeemed = self.redeem_token(token).await.ok(200);
+        self.set_password(redeemed["grant"].as_str().unwrap(), super::PASSWORD).await.ok(200);
+    }
+
     /// The events of the audit trail of an invitation.
     pub(crate) async fn events(&self, id: &Value) -> Vec<String> {
         let store = self.store();
