@@ -6,7 +6,7 @@
 use super::{Done, Worker, audit};
 use crate::directory::{DirectoryError, DirectoryUser};
 use crate::domain::account::{Account, DirectorySync, Hold, SyncStep, sync_step};
-use crate::domain::ids::{AccountKey, InvitationId};
+use crate::domain::invitation::{Invitation, Status};
 use crate::domain::time::Timestamp;
 use crate::failpoint;
 use crate::storage::accounts::{self, Observation};
@@ -95,9 +95,7 @@ impl Worker {
                 if outbox::settle(conn, &claimed, &Settlement::Sent { provider_id: None }, now)? {
                     audit(conn, &claimed, now, ("account.synced", hold.as_str()))?;
                 }
-                if let Some(invitation) = claimed.invitation {
-                    let_go(conn, &claimed, invitation, now)?;
-                }
+                let_go(conn, &claimed, now)?;
                 Ok(true)
             })
             .await?;
@@ -118,16 +116,19 @@ impl Worker {
     }
 }
 
-/// The lock is confirmed: the invitation may be redeemed and its message sent.
-fn let_go(
-    conn: &mut Connection,
-    claimed: &Claimed,
-    invitation: InvitationId,
-    now: Timestamp,
-) -> Result<(), StorageError> {
-    if transitions::confirm_lock(conn, &claimed.tenant, invitation, now)? {
-        outbox::release_held(conn, invitation, now)?;
-        audit(conn, claimed, now, ("invitation.lock_confirmed", ""))?;
+/// The account's live invitation, if it waits for the lock.
+fn waiting(conn: &mut Connection, claimed: &Claimed) -> Result<Option<Invitation>, StorageError> {
+    let live = invitations::find_live(conn, &claimed.tenant, &claimed.account)?;
+    Ok(live.filter(|invitation| invitation.status == Status::Provisioning))
+}
+
+/// The lock is confirmed: the invitation that waits for it may be redeemed and its message sent.
+fn let_go(conn: &mut Connection, claimed: &Claimed, now: Timestamp) -> Result<(), StorageError> {
+    let Some(invitation) = waiting(conn, claimed)? else { return Ok(()) };
+    if transitions::confirm_lock(conn, &claimed.tenant, invitation.id, now)? {
+        outbox::release_held(conn, invitation.id, now)?;
+        let about = Claimed { invitation: Some(invitation.id), ..claimed.clone() };
+        audit(conn, &about, now, ("invitation.lock_confirmed", ""))?;
     }
     Ok(())
 }
@@ -139,8 +140,7 @@ pub(super) fn give_up(
     code: &str,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let key = AccountKey { realm: claimed.account.realm.clone(), username: claimed.account.username.clone() };
-    if let Some(account) = accounts::find_locked(conn, &claimed.tenant, &key)? {
+    if let Some(account) = accounts::find_locked(conn, &claimed.tenant, &claimed.account)? {
         let failed = Observation {
             lock_reason: account.lock_reason,
             hold: account.hold,
@@ -149,12 +149,11 @@ pub(super) fn give_up(
         };
         accounts::observe(conn, &account, &failed, now)?;
     }
-    let Some(id) = claimed.invitation else { return Ok(()) };
-    let Some(invitation) = invitations::find_locked(conn, &claimed.tenant, id)? else { return Ok(()) };
-    let waits = invitation.status == crate::domain::invitation::Status::Provisioning;
-    if waits && transitions::close(conn, &invitation, Some(code), now)? {
-        outbox::supersede(conn, id, now)?;
-        audit(conn, claimed, now, ("invitation.failed", code))?;
+    let Some(invitation) = waiting(conn, claimed)? else { return Ok(()) };
+    if transitions::close(conn, &invitation, Some(code), now)? {
+        outbox::supersede(conn, invitation.id, now)?;
+        let about = Claimed { invitation: Some(invitation.id), ..claimed.clone() };
+        audit(conn, &about, now, ("invitation.failed", code))?;
     }
     Ok(())
 }

@@ -83,6 +83,17 @@ impl Account {
             && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
     }
 
+    /// What is left to do so that the account is locked for `reason`. An administrator's lock serves as well.
+    #[must_use]
+    pub fn lock_needed(&self, reason: LockReason) -> LockNeeded {
+        match (self.lock_reason, self.directory, self.hold) {
+            (Some(LockReason::AdminInitiated), ..) => LockNeeded::Nothing,
+            (Some(held), DirectorySync::Synced, Hold::Held) if held == reason => LockNeeded::Nothing,
+            (Some(wanted), DirectorySync::Pending, _) if wanted == reason => LockNeeded::Confirmation,
+            _ => LockNeeded::Request,
+        }
+    }
+
     /// The state in the original's words, given the live invitation's purpose.
     #[must_use]
     pub const fn state(&self, live: Option<Purpose>) -> AccountState {
@@ -93,6 +104,15 @@ impl Account {
             (None, false) => AccountState::Unlocked,
         }
     }
+}
+
+/// What is left to do until an account is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockNeeded {
+    Nothing,
+    /// It was asked for already; the worker is on it.
+    Confirmation,
+    Request,
 }
 
 /// What to do in the directory so that it comes to agree with what is wanted.

@@ -10,7 +10,7 @@ use super::lookup::{Snapshot, snapshot};
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::NamedUser;
 use super::{Caller, Refusal, Service, ServiceResult};
-use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
+use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
 use crate::domain::message::{DeliveryState, Kind};
@@ -267,30 +267,28 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
 pub(super) fn first_status(invitation: &Invitation, account: &Account, now: Timestamp) -> Status {
     if has_expired(invitation.expires_at, now) {
         Status::Expired
-    } else if must_lock(invitation, account) {
-        Status::Provisioning
-    } else {
+    } else if lock_needed(invitation, account) == LockNeeded::Nothing {
         Status::Pending
+    } else {
+        Status::Provisioning
     }
 }
 
-/// Whether the account still has to be locked for this invitation. An administrator's lock stays as it is.
-fn must_lock(invitation: &Invitation, account: &Account) -> bool {
-    let wanted = LockReason::for_purpose(invitation.purpose);
-    let confirmed = account.hold == Hold::Held && account.directory == DirectorySync::Synced;
-    invitation.terms.lock_account
-        && account.lock_reason != Some(LockReason::AdminInitiated)
-        && !(account.lock_reason == Some(wanted) && confirmed)
+fn lock_needed(invitation: &Invitation, account: &Account) -> LockNeeded {
+    if !invitation.terms.lock_account {
+        return LockNeeded::Nothing;
+    }
+    account.lock_needed(LockReason::for_purpose(invitation.purpose))
 }
 
-/// Asks for the account's lock, if this invitation wants one that is not there.
+/// Asks for the account's lock, if this invitation wants one that nobody has asked for yet.
 pub(super) fn want_lock(
     conn: &mut Connection,
     invitation: &Invitation,
     account: &Account,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    if !must_lock(invitation, account) {
+    if lock_needed(invitation, account) != LockNeeded::Request {
         return Ok(());
     }
     accounts::want_lock(conn, account, Some(LockReason::for_purpose(invitation.purpose)), now)?;

@@ -1,7 +1,9 @@
 //! How often a code may be tried: five times a generation, twenty an account, on all paths together.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, TestApp, User};
@@ -147,9 +149,11 @@ async fn every_failure_is_the_same_bytes() {
 }
 
 /// Status, headers and body, without what differs by design from request to request.
-fn observable(reply: Reply) -> (u16, Vec<(String, String)>, Value) {
+fn observable(reply: Reply) -> (u16, BTreeMap<String, String>, Value) {
+    let named = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), value.to_str().unwrap().to_owned());
     let headers = reply.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "date" | "x-request-id"));
-    let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+    // The server's map of headers has no order of its own.
+    let headers = headers.map(named).collect();
     let status = reply.status;
     let mut body = reply.problem(400, "invalid_or_expired");
     body.as_object_mut().unwrap().remove("traceId");

@@ -1,8 +1,10 @@
 //! The service from outside: real HTTP, a real database, a real directory; what gateways and the directory received is asserted.
 
 mod budget;
+mod concurrency;
 mod expiry;
 mod journey;
 mod resend;
 mod revoke;
+mod saga;
 mod support;

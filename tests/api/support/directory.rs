@@ -10,10 +10,14 @@ use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
 
 /// What goes wrong with the next request of a method.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Fault {
+    /// Nothing, this time.
+    None,
     /// It is not passed on; this status instead.
     Status(u16),
+    /// It is not passed on; this status and SCIM error instead.
+    Refusal(u16, Value),
     /// It is passed on and applied, but the answer is this status.
     AppliedThen(u16),
     /// It is passed on and applied, but the answer never comes.
@@ -88,8 +92,9 @@ impl Directory {
         self.log.lock().unwrap().faults.push_back((method.to_owned(), fault));
     }
 
-    pub(crate) fn mend(&self) {
-        self.log.lock().unwrap().faults.clear();
+    /// Answers the next request of this method with a SCIM error.
+    pub(crate) fn refuse_next(&self, method: &str, status: u16, error: Value) {
+        self.break_next(method, Fault::Refusal(status, error));
     }
 
     /// Every call that the service made.
@@ -196,8 +201,11 @@ impl Proxy {
 async fn pass(request: HttpRequest, body: web::Bytes, proxy: web::Data<Proxy>) -> HttpResponse {
     let status = |code| HttpResponse::build(actix_web::http::StatusCode::from_u16(code).unwrap()).finish();
     match proxy.note(&request, &body) {
-        None => proxy.forward(&request, body).await,
+        None | Some(Fault::None) => proxy.forward(&request, body).await,
         Some(Fault::Status(code)) => status(code),
+        Some(Fault::Refusal(code, error)) => {
+            HttpResponse::build(actix_web::http::StatusCode::from_u16(code).unwrap()).json(error)
+        }
         Some(Fault::AppliedThen(code)) => {
             proxy.forward(&request, body).await;
             status(code)
