@@ -26,7 +26,7 @@ test-browser: ## the sandbox, clicked through in a browser
 lint: ## format, clippy, documentation, and what no compiler checks
 	cargo fmt --check
 	cargo clippy --all-targets --features failpoints -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --no-deps --document-private-items
 	scripts/check-tree.sh
 
 openapi: ## write openapi/openapi.json from the code
