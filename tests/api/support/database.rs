@@ -56,6 +56,24 @@ impl Database {
         }
     }
 
+    /// What a counting query says, behind the service's back.
+    pub(crate) fn count(&self, sql: &str) -> i64 {
+        use diesel::RunQueryDsl as _;
+        #[derive(diesel::QueryableByName)]
+        struct Counted {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            count: i64,
+        }
+        let query = diesel::sql_query(sql);
+        let counted: Counted = match self {
+            Self::Postgres { .. } => query.get_result(&mut connect(&self.url())).unwrap(),
+            Self::Sqlite { .. } => query
+                .get_result(&mut SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap())
+                .unwrap(),
+        };
+        counted.count
+    }
+
     /// Every byte that the database keeps in files of its own (SQLite), to look for secrets in.
     pub(crate) fn raw_bytes(&self) -> Vec<u8> {
         match self {

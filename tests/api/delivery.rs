@@ -1,0 +1,260 @@
+//! What reaches the gateways, how often, and what is left behind.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::support::{PASSWORD, Settings, TestApp};
+
+async fn payloads_left(app: &TestApp) -> i64 {
+    app.database.count("SELECT count(*) AS count FROM outbox WHERE payload IS NOT NULL")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_fails_gets_the_same_message_again() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(500), 2).await;
+    let issued = app.issue(&user, json!({"lockAccount": false})).await;
+    let waiting = app.invitation(&issued["id"]).await["delivery"].clone();
+    assert_eq!(
+        (&waiting["status"], &waiting["error"], &waiting["attempts"]),
+        (&json!("queued"), &json!("http_500"), &json!(1))
+    );
+    for _ in 0..2 {
+        app.advance(Duration::from_mins(1));
+        app.work().await;
+    }
+    let received = app.gateway.received("email").await;
+    assert_eq!(received.len(), 3);
+    assert!(received.iter().all(|message| *message == received[0]), "same id, same secret, same words");
+    assert_eq!(app.invitation(&issued["id"]).await["delivery"]["status"], "sent");
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateways_wish_to_wait_is_honoured() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(429).insert_header("Retry-After", "120"), 1).await;
+    app.issue(&user, json!({"lockAccount": false})).await;
+    app.advance(Duration::from_secs(115));
+    app.work().await;
+    assert_eq!(app.gateway.received("email").await.len(), 1);
+    app.advance(Duration::from_secs(10));
+    app.work().await;
+    assert_eq!(app.gateway.received("email").await.len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_refused_for_good_is_given_up_and_seen() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(422), 1).await;
+    let issued = app.issue(&user, json!({"lockAccount": false})).await;
+    let delivery = app.invitation(&issued["id"]).await["delivery"].clone();
+    assert_eq!((&delivery["status"], &delivery["error"]), (&json!("failed"), &json!("http_422")));
+    app.advance(Duration::from_mins(30));
+    app.work().await;
+    assert_eq!(app.gateway.received("email").await.len(), 1);
+    assert_eq!(payloads_left(&app).await, 0);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_credential_kills_no_message() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("sms", ResponseTemplate::new(401), 1).await;
+    let issued = app.issue(&user, json!({"method": "sms_otp", "lockAccount": false})).await;
+    assert_eq!(app.invitation(&issued["id"]).await["delivery"]["error"], "gateway_unauthorized");
+    app.advance(Duration::from_mins(5));
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["delivery"]["status"], "sent");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_an_end_to_trying() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(503), 100).await;
+    let issued = app.issue(&user, json!({"lockAccount": false, "expiresInMinutes": -1})).await;
+    for _ in 0..30 {
+        app.advance(Duration::from_mins(16));
+        app.work().await;
+    }
+    let delivery = app.invitation(&issued["id"]).await["delivery"].clone();
+    assert_eq!((&delivery["status"], &delivery["error"]), (&json!("failed"), &json!("gave_up:http_503")));
+    assert_eq!(app.gateway.received("email").await.len(), 24);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_secret_is_left_behind() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.issue(&user, json!({})).await;
+    let token = app.gateway.last_token().await;
+    app.accept(&token).await;
+    let other = app.user().await;
+    app.issue(&other, json!({"method": "email_otp"})).await;
+    let code = app.gateway.last_code("email").await;
+    let queued = app.user().await;
+    let waiting = app.try_issue(&queued, json!({"method": "email_otp"})).await.ok(201);
+    assert_eq!(payloads_left(&app).await, 1, "the code that waits");
+    app.post(&format!("/v1/invitations/{}/revoke", waiting["id"].as_str().unwrap()), json!({})).await.ok(200);
+    app.work().await;
+    assert_eq!(payloads_left(&app).await, 0);
+    let bytes = app.database.raw_bytes();
+    for secret in [token.as_str(), &token[48..], code.as_str(), PASSWORD] {
+        assert!(
+            !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
+            "a secret is in the database's files"
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_returned_secret_is_shown_once_and_not_sent() {
+    let app = TestApp::spawn().await;
+    for (method, field) in [("email_link", "link"), ("email_otp", "otp")] {
+        let user = app.user().await;
+        let issued = app.issue(&user, json!({"method": method, "delivery": "return"})).await;
+        assert_eq!(issued["delivery"]["status"], "skipped");
+        let secret = issued["secret"][field].as_str().unwrap();
+        let read = app.get(&format!("/v1/invitations/{}", issued["id"].as_str().unwrap())).await;
+        assert!(!read.text.contains(secret) && read.body.get("secret").is_none());
+        match secret.split_once("#token=") {
+            Some((_, token)) => app.redeem_token(token).await.ok(200),
+            None => app.redeem_code(&user, secret).await.ok(200),
+        };
+    }
+    assert!(app.gateway.received("email").await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_external_notifications_the_caller_gets_every_secret() {
+    let app = TestApp::with(Settings { defaults: "notifications = \"external\"", ..Settings::default() }).await;
+    let user = app.user().await;
+    let issued = app.issue(&user, json!({"method": "sms_otp"})).await;
+    app.redeem_code(&user, issued["secret"]["otp"].as_str().unwrap()).await.ok(200);
+    assert!(app.gateway.received("sms").await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_activation_notice_when_it_is_off() {
+    let app = TestApp::with(Settings { defaults: "activation_notification = false", ..Settings::default() }).await;
+    let user = app.user().await;
+    app.issue(&user, json!({})).await;
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    assert_eq!(app.gateway.received("email").await.len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_looks_as_the_settings_say() {
+    let defaults = "otp = { uppercase = false, lowercase = false, length = 8 }";
+    let app = TestApp::with(Settings { defaults, ..Settings::default() }).await;
+    let user = app.user().await;
+    app.issue(&user, json!({"method": "sms_otp"})).await;
+    let code = app.gateway.last_code("sms").await;
+    assert!(code.len() == 8 && code.bytes().all(|b| b.is_ascii_digit()), "{code}");
+    app.redeem_code(&user, &code).await.ok(200);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_that_live_long_are_hashed_slowly_and_work() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.issue(&user, json!({"method": "email_otp", "expiresInMinutes": 2880})).await;
+    assert_eq!(
+        app.database.count("SELECT count(*) AS count FROM invitation WHERE verifier LIKE 'a1:k1:$argon2id$%'"),
+        1
+    );
+    let code = app.gateway.last_code("email").await;
+    app.redeem_code(&user, "wrong1").await.problem(400, "invalid_or_expired");
+    let grant = app.redeem_code(&user, &code).await.ok(200)["grant"].as_str().unwrap().to_owned();
+    app.set_password(&grant, &code).await.problem(422, "password_rejected");
+    app.set_password(&grant, PASSWORD).await.ok(200);
+    assert_eq!(app.database.count("SELECT count(*) AS count FROM invitation WHERE verifier IS NOT NULL"), 0);
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_reset_has_its_own_words_lock_and_state() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.issue(&user, json!({"purpose": "password_reset"})).await;
+    let mail = app.gateway.last("email").await;
+    assert_eq!((&mail["kind"], &mail["subject"]), (&json!("password_reset_email_link"), &json!("Reset your password")));
+    let account = app.account(&user).await;
+    assert_eq!(
+        (&account["lockReason"], &account["state"]),
+        (&json!("PENDING_ADMIN_FORCED_USER_PASSWORD_RESET"), &json!("PENDING_FUPR"))
+    );
+    assert_eq!(account["invitationId"], issued["id"]);
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], true);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_settings_can_refuse_an_invitation() {
+    let off = TestApp::with(Settings { defaults: "enabled = false", ..Settings::default() }).await;
+    let user = off.user().await;
+    off.try_issue(&user, json!({})).await.problem(409, "feature_disabled");
+    let strict = TestApp::with(Settings { defaults: "policy = { profile = \"strict\" }", ..Settings::default() }).await;
+    for (method, minutes) in [("sms_otp", 11), ("email_otp", 1441), ("email_link", -1)] {
+        let refused = strict.try_issue(&user, json!({"method": method, "expiresInMinutes": minutes})).await;
+        refused.field_problem(422, "/expiresInMinutes", "expiry_too_long");
+    }
+    let mute = TestApp::with(Settings { without: &["sms"], ..Settings::default() }).await;
+    mute.try_issue(&user, json!({"method": "sms_otp"})).await.field_problem(422, "/method", "channel_not_configured");
+    for app in [off, strict, mute] {
+        app.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_an_address_can_not_be_reached() {
+    let app = TestApp::spawn().await;
+    let name = format!("quiet.{}", crate::support::app::unique());
+    app.directory.create("PRIMARY", json!({"userName": name})).await;
+    for (method, pointer) in [("email_link", "/user/email"), ("sms_otp", "/user/phone")] {
+        let body = json!({"user": {"username": name}, "method": method});
+        app.post("/v1/invitations", body).await.field_problem(422, pointer, "recipient_missing");
+    }
+    let body = json!({"user": {"username": name, "email": "given@example.com"}, "lockAccount": false});
+    app.post("/v1/invitations", body).await.ok(201);
+    app.work().await;
+    assert_eq!(app.gateway.last("email").await["to"], "given@example.com");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_invitation_replaces_the_old_one_when_asked() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let old = app.issue(&user, json!({})).await;
+    let token = app.gateway.last_token().await;
+    let refused = app.try_issue(&user, json!({})).await.problem(409, "invitation_exists");
+    assert_eq!(refused["invitationId"], old["id"]);
+    let new = app.issue(&user, json!({"ifExists": "replace"})).await;
+    app.redeem_token(&token).await.problem(410, "invitation_revoked");
+    assert_eq!(app.invitation(&old["id"]).await["status"], "revoked");
+    assert_eq!((&app.invitation(&new["id"]).await["status"], new.get("secret")), (&json!("pending"), None::<&Value>));
+    app.redeem_token(&app.gateway.last_token().await).await.ok(200);
+    app.finish().await;
+}
