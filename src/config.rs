@@ -1,12 +1,16 @@
-//! The configuration of the process: embedded defaults, under a TOML file, under `INVITED__…` variables.
+//! The configuration: `default.toml` under a file under environment variables, checked as a whole before anything starts.
 //!
-//! Layers are merged as trees, then read strictly: a wrong or unknown key stops the start and is named, with the layer it came
-//! from. A variable is read as what the default at its place is (number, switch, list), else as text; so a secret that looks like
-//! a number stays a text. This is the only place that reads the environment.
+//! The only module that reads the environment. Every problem is reported, by the name under which the key was written;
+//! no message repeats a value, since the value may be a secret. What holds a secret has no `Debug`.
 
+mod checks;
 mod layers;
-mod raw;
+mod sections;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -17,30 +21,38 @@ use zeroize::Zeroizing;
 
 use crate::domain::secret::Secret;
 use crate::domain::settings::Settings;
+use layers::Layers;
 
-/// The configuration, checked. Cannot be printed: it holds secrets.
+/// Everything the operator decides, with every value checked.
 pub struct Config {
     pub server: ServerConfig,
     pub database: DatabaseConfig,
     pub secrets: SecretsConfig,
     pub auth: AuthConfig,
+    /// `None`: no e-mail is sent.
     pub email: Option<GatewayConfig>,
+    /// `None`: no text messages are sent.
     pub sms: Option<GatewayConfig>,
     pub directory: DirectoryConfig,
     pub outbound: OutboundConfig,
     pub worker: WorkerConfig,
     pub log: LogConfig,
+    /// Settings of a tenant that overrides none.
     pub defaults: Settings,
 }
 
+#[derive(Debug)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
-    pub workers: Option<usize>,
+    /// A failed redemption takes at least this long.
     pub failure_floor: Duration,
     pub shutdown_timeout: Duration,
+    /// `None`: one per core.
+    pub workers: Option<usize>,
 }
 
 pub struct DatabaseConfig {
+    /// `sqlite:` or `postgres:`; may hold a password.
     pub url: String,
     pub pool_size: u32,
     pub checkout_timeout: Duration,
@@ -54,6 +66,7 @@ impl DatabaseConfig {
 }
 
 pub struct SecretsConfig {
+    /// At least one; the first signs.
     pub master_keys: Vec<MasterKey>,
 }
 
@@ -62,14 +75,17 @@ pub struct MasterKey {
     pub key: Zeroizing<[u8; 32]>,
 }
 
+/// What an access token must be.
 pub struct AuthConfig {
     pub issuer: String,
     pub audience: String,
     pub keys: KeySource,
     pub tenant_claim: String,
     pub scope_claim: String,
-    pub token_type: String,
+    /// Asymmetric ones with [`KeySource::Jwks`], else HS256.
     pub algorithms: Vec<Algorithm>,
+    /// In lower case, without `application/`; empty for any but a grant's.
+    pub token_type: String,
 }
 
 pub enum KeySource {
@@ -77,7 +93,7 @@ pub enum KeySource {
     Shared(Secret),
 }
 
-/// A webhook gateway.
+/// A gateway that takes messages by webhook.
 pub struct GatewayConfig {
     pub url: Url,
     pub token: Secret,
@@ -85,10 +101,13 @@ pub struct GatewayConfig {
     pub timeout: Duration,
 }
 
+/// A SCIM 2.0 directory.
 pub struct DirectoryConfig {
+    /// Base of `/Users`; `{realm}` is replaced.
     pub base_url: String,
     pub credential: DirectoryCredential,
     pub timeout: Duration,
+    /// Attribute that keeps the acceptance marker.
     pub marker_attribute: Option<String>,
 }
 
@@ -97,56 +116,83 @@ pub enum DirectoryCredential {
     ClientCredentials { token_url: Url, client_id: String, client_secret: Secret, scope: Option<String> },
 }
 
+#[derive(Debug, Clone, Copy)]
 pub struct OutboundConfig {
     pub allow_insecure_http: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
 pub struct WorkerConfig {
     pub enabled: bool,
     pub concurrency: u16,
     pub poll_interval: Duration,
 }
 
+#[derive(Debug, Clone)]
 pub struct LogConfig {
-    pub json: bool,
+    pub format: LogFormat,
+    /// Directives as `tracing_subscriber::EnvFilter` reads them.
     pub filter: String,
 }
 
-/// Everything wrong with the configuration, a line each, naming the key. No value of a secret is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+/// Everything that is wrong with the configuration, one line each, without values.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the configuration can't be used:\n  {}", .0.join("\n  "))]
-pub struct ConfigErrors(pub Vec<String>);
+pub struct ConfigErrors(Vec<String>);
 
-impl Config {
-    /// Reads the file (or the one that `INVITED_CONFIG` names) and the environment.
-    ///
-    /// # Errors
-    /// All that is wrong, a line each.
-    pub fn load(path: Option<&Path>) -> Result<Self, ConfigErrors> {
-        let environment: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let named = environment.iter().find(|(name, _)| name == "INVITED_CONFIG").map(|(_, value)| value.into());
-        let Some(path) = path.map(Path::to_path_buf).or(named) else { return Self::from_parts(None, environment) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))?;
-        Self::from_parts(Some((&name, &text)), environment)
-    }
-
-    /// As [`Config::load`], from a file's name and text and from variables.
-    ///
-    /// # Errors
-    /// All that is wrong, a line each.
-    pub fn from_parts(
-        file: Option<(&str, &str)>,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigErrors> {
-        let layers = layers::merge(include_str!("config/default.toml"), file, environment)?;
-        let raw: raw::Raw = serde_path_to_error::deserialize(layers.tree.clone())
-            .map_err(|error| ConfigErrors(vec![layers.explain(&error)]))?;
-        raw.check()
+impl ConfigErrors {
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.0
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration can't be used")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl Config {
+    /// Reads the file at `path`, else the one that `INVITED_CONFIG` names, else none; and the process's environment.
+    ///
+    /// # Errors
+    /// Every key that is unknown, missing or wrong.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let env: BTreeMap<_, _> = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))).collect();
+        let named = env.get("INVITED_CONFIG").filter(|path| !path.is_empty()).map(Path::new);
+        let Some(path) = path.or(named) else {
+            return Self::from_parts(None, env);
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigErrors(vec![format!("{} can't be read: {error}", path.display())]))?;
+        Self::from_parts(Some((&path.display().to_string(), &text)), env)
+    }
+
+    /// The configuration from a file's name and text, and environment variables.
+    ///
+    /// # Errors
+    /// Every key that is unknown, missing or wrong.
+    pub fn from_parts(
+        file: Option<(&str, &str)>,
+        env: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let env: BTreeMap<_, _> = env.into_iter().collect();
+        let mut layers = Layers::of_defaults();
+        if let Some((name, text)) = file {
+            layers.add_file(name, text);
+        }
+        layers.add_env(&env);
+        layers.read_secret_files();
+        let config = sections::read(&mut layers, env.get("PGSSLMODE").map(String::as_str));
+        let problems = layers.into_problems();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigErrors(problems)) }
+    }
+}

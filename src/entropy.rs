@@ -1,12 +1,15 @@
 //! The one source of randomness: a cryptographic generator seeded by the operating system.
 
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use rand::CryptoRng;
 
-use crate::domain::ids::{GrantId, InvitationId, MessageId};
+use crate::domain::ids::{AuditId, GrantId, InvitationId, MessageId};
 use crate::domain::time::Timestamp;
 
 /// The generator for secrets, ids and jitter.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that makes a generator")]
+#[must_use]
 pub fn rng() -> impl CryptoRng {
     rand::rng()
 }
@@ -28,6 +31,17 @@ pub fn invitation_id(now: Timestamp) -> InvitationId {
 #[must_use]
 pub fn message_id(now: Timestamp) -> MessageId {
     MessageId::new(now, &bytes())
+}
+
+/// Ids of one millisecond sort in the order in which they were made (RFC 9562 §6.2, a counter in front of the random bits).
+#[must_use]
+pub fn audit_id(now: Timestamp) -> AuditId {
+    static MADE: AtomicU16 = AtomicU16::new(0);
+    let mut random: [u8; 10] = bytes();
+    let [high, low] = MADE.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let [first, second, ..] = &mut random;
+    (*first, *second) = (high & 0x0f, low);
+    AuditId::new(now, &random)
 }
 
 #[must_use]

@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 /// The most of any answer that is read.
 const BODY_MAX: usize = 64 * 1024;
 /// Longest wish to come back later that is honoured.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// A URL or client that can't be used. Says why, without credentials.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -95,14 +95,13 @@ pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
 }
 
 fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let wish = match text.trim().parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp_millis();
-            Timestamp::from_millis(at).since(now)
-        }
+    let seconds = || text.trim().parse().ok().map(Duration::from_secs);
+    let date = || {
+        DateTime::parse_from_rfc2822(text.trim())
+            .ok()
+            .map(|at| Timestamp::from_millis(at.timestamp_millis()).since(now))
     };
-    Some(wish.min(RETRY_AFTER_MAX))
+    Some(seconds().or_else(date)?.min(RETRY_AFTER_MAX))
 }
 
 /// One safe line of somebody else's words, at most `max` characters; `None` when nothing is left.

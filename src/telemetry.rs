@@ -1,23 +1,24 @@
-//! The log: structured lines on standard output, JSON for machines or text for people.
+//! Where log lines go and what they look like: JSON for machines or text for people, always to standard output.
+//!
+//! What may be logged is decided where it is logged; nothing in here filters secrets, because none may get this far.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, stdout};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::LogConfig;
+use crate::config::{LogConfig, LogFormat};
 
-/// Starts logging for the whole process.
+/// Starts logging for the rest of the process.
 ///
 /// # Errors
-/// That the filter can't be understood, or that logging was started already.
+/// That the filter can't be read, or that logging was started before.
 pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.filter).context("log.filter")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    let started = if config.json {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
-    } else {
-        builder.with_ansi(std::io::stdout().is_terminal()).with_target(false).try_init()
+    let lines = tracing_subscriber::fmt().with_env_filter(filter);
+    let started = match config.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Text => lines.with_ansi(stdout().is_terminal()).try_init(),
     };
-    started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))
+    started.map_err(|error| anyhow!(error).context("logging was started before"))
 }

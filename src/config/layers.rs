@@ -1,207 +1,246 @@
-//! The layers of the configuration as one tree, and which layer a key came from.
+//! Defaults, file and environment as one flat list of keys, each with the name under which it was written.
+//!
+//! `default.toml` is the schema: a key that is not in it is unknown, and a value must be of the type it has there. That is
+//! also how a variable, which is only text, is read. Knows no key by name and what none of them means.
 
-use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use toml::{Table, Value};
 
-use super::ConfigErrors;
-use crate::domain::settings::Settings;
+const DEFAULTS: &str = include_str!("default.toml");
+const ENV_PREFIX: &str = "INVITED__";
 
-const PREFIX: &str = "INVITED__";
+/// One key's value. No `Debug`: it may be a secret.
+struct Entry {
+    value: Value,
+    /// Where it was given; `None` for a default.
+    given: Option<Place>,
+}
 
-/// The merged tree.
+/// The name under which a key was written, for messages.
+#[derive(Clone)]
+struct Place {
+    name: String,
+    file: Option<String>,
+}
+
+/// All keys by their dotted path, and what was found wrong so far.
 pub(super) struct Layers {
-    pub(super) tree: Value,
-    file: Option<(String, Table)>,
-}
-
-/// Lays the file over the defaults and the variables over both.
-pub(super) fn merge(
-    defaults: &str,
-    file: Option<(&str, &str)>,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<Layers, ConfigErrors> {
-    let mut problems = Vec::new();
-    let defaults: Table =
-        defaults.parse().map_err(|error| ConfigErrors(vec![format!("built-in defaults: {error}")]))?;
-    let mut tree = defaults.clone();
-    let mut parsed = None;
-    if let Some((name, text)) = file {
-        match text.parse::<Table>() {
-            Ok(table) => {
-                overlay(&mut tree, &table);
-                parsed = Some((name.to_owned(), table));
-            }
-            // The parser's own words repeat the line, which may hold a secret.
-            Err(error) => problems.push(format!("{name}: {}", at_line(text, &error))),
-        }
-    }
-    for (name, value) in environment {
-        let Some(path) = name.strip_prefix(PREFIX) else { continue };
-        let path: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-        match typed(&defaults, &path, &value) {
-            Ok(value) => insert(&mut tree, &path, value),
-            Err(expected) => problems.push(format!("{name}: expected {expected}")),
-        }
-    }
-    if problems.is_empty() {
-        Ok(Layers { tree: Value::Table(tree), file: parsed })
-    } else {
-        Err(ConfigErrors(problems))
-    }
-}
-
-fn at_line(text: &str, error: &toml::de::Error) -> String {
-    let line =
-        error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.matches('\n').count() + 1);
-    format!("not valid TOML at line {line}")
-}
-
-fn overlay(target: &mut Table, over: &Table) {
-    for (key, value) in over {
-        match (target.get_mut(key), value) {
-            (Some(Value::Table(target)), Value::Table(over)) => overlay(target, over),
-            _ => {
-                target.insert(key.clone(), value.clone());
-            }
-        }
-    }
-}
-
-fn insert(tree: &mut Table, path: &[String], value: Value) {
-    match path {
-        [] => {}
-        [key] => {
-            tree.insert(key.clone(), value);
-        }
-        [key, rest @ ..] => {
-            if let Value::Table(table) = tree.entry(key.clone()).or_insert_with(|| Value::Table(Table::new())) {
-                insert(table, rest, value);
-            }
-        }
-    }
-}
-
-/// A variable's text as what stands at its place by default.
-fn typed(defaults: &Table, path: &[String], text: &str) -> Result<Value, &'static str> {
-    let kind = match path {
-        [section, rest @ ..] if section == "defaults" => setting_kind(rest),
-        _ => default_kind(defaults, path),
-    };
-    let is_list = text.trim_start().starts_with('[');
-    match kind {
-        Kind::Number => text.trim().parse().map(Value::Integer).map_err(|_| "a whole number"),
-        Kind::Switch => text.trim().parse().map(Value::Boolean).map_err(|_| "true or false"),
-        Kind::List => list(text).ok_or("a list such as [\"a\",\"b\"]"),
-        Kind::Text => Ok(Value::String(text.to_owned())),
-        Kind::Unknown if is_list => Ok(list(text).unwrap_or_else(|| Value::String(text.to_owned()))),
-        Kind::Unknown => Ok(Value::String(text.to_owned())),
-    }
-}
-
-enum Kind {
-    Number,
-    Switch,
-    List,
-    Text,
-    Unknown,
-}
-
-fn default_kind(defaults: &Table, path: &[String]) -> Kind {
-    // The only keys without a default that are no texts.
-    match path.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["server", "workers"] => return Kind::Number,
-        ["secrets", "master_keys"] => return Kind::List,
-        _ => {}
-    }
-    let mut table = defaults;
-    let Some((last, sections)) = path.split_last() else { return Kind::Unknown };
-    for section in sections {
-        match table.get(section) {
-            Some(Value::Table(inner)) => table = inner,
-            _ => return Kind::Unknown,
-        }
-    }
-    match table.get(last) {
-        Some(Value::Integer(_)) => Kind::Number,
-        Some(Value::Boolean(_)) => Kind::Switch,
-        Some(Value::Array(_)) => Kind::List,
-        Some(Value::String(_)) => Kind::Text,
-        _ => Kind::Unknown,
-    }
-}
-
-fn setting_kind(path: &[String]) -> Kind {
-    let settings = serde_json::to_value(Settings::default()).unwrap_or_default();
-    let found = path.iter().try_fold(&settings, |json, key| json.get(camel_case(key)));
-    match found {
-        Some(Json::Number(_)) => Kind::Number,
-        Some(Json::Bool(_)) => Kind::Switch,
-        Some(Json::Array(_)) => Kind::List,
-        Some(Json::String(_)) => Kind::Text,
-        _ => Kind::Unknown,
-    }
-}
-
-fn list(text: &str) -> Option<Value> {
-    let table: Table = format!("list = {text}").parse().ok()?;
-    table.get("list").filter(|value| value.is_array()).cloned()
-}
-
-/// `expiry_minutes` → `expiryMinutes`.
-pub(super) fn camel_case(key: &str) -> String {
-    let mut words = key.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |mut name, word| {
-        let mut letters = word.chars();
-        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
-        name.push_str(letters.as_str());
-        name
-    })
-}
-
-/// `/links/setupUrl` → `defaults.links.setup_url`.
-pub(super) fn setting_key(pointer: &str) -> String {
-    let mut key = "defaults".to_owned();
-    for letter in pointer.chars() {
-        match letter {
-            '/' => key.push('.'),
-            letter if letter.is_ascii_uppercase() => key.extend(['_', letter.to_ascii_lowercase()]),
-            letter => key.push(letter),
-        }
-    }
-    key
+    entries: BTreeMap<String, Entry>,
+    problems: Vec<String>,
 }
 
 impl Layers {
-    /// Names the key that can't be read and its layer, without its value.
-    pub(super) fn explain(&self, error: &serde_path_to_error::Error<toml::de::Error>) -> String {
-        let words = error.inner().message();
-        let quoted = words.split('`').nth(1).unwrap_or_default();
-        let place = error.path().to_string();
-        if words.starts_with("unknown field") {
-            let key = if place.ends_with(quoted) {
-                place
-            } else {
-                format!("{place}.{quoted}").trim_start_matches(['.']).to_owned()
-            };
-            return format!("{key}: unknown key{}", self.source(&key));
+    pub(super) fn of_defaults() -> Self {
+        let mut layers = Self { entries: BTreeMap::new(), problems: Vec::new() };
+        match DEFAULTS.parse::<Table>() {
+            Ok(table) => {
+                let keys = flatten("", table).into_iter();
+                layers.entries = keys.map(|(key, value)| (key, Entry { value, given: None })).collect();
+            }
+            Err(error) => layers.problems.push(format!("default.toml: {}", error.message())),
         }
-        if words.starts_with("missing field") {
-            return format!("{place}.{quoted}: is required").trim_start_matches('.').to_owned();
-        }
-        let expected = words.split_once("expected ").map_or("another value", |(_, rest)| rest);
-        format!("{place}: expected {expected}{}", self.source(&place))
+        layers
     }
 
-    fn source(&self, key: &str) -> String {
-        let in_file = self.file.as_ref().filter(|(_, table)| {
-            let mut keys = key.split('.');
-            let first = keys.next().and_then(|key| table.get(key));
-            keys.try_fold(first, |value, key| value.map(|value| value.get(key))).flatten().is_some()
-        });
-        match in_file {
-            Some((name, _)) => format!(" (in {name})"),
-            None => format!(" (in {PREFIX}{})", key.replace('.', "__").to_ascii_uppercase()),
+    pub(super) fn add_file(&mut self, file: &str, text: &str) {
+        match text.parse::<Table>() {
+            Ok(table) => {
+                for (key, value) in flatten("", table) {
+                    let place = Place { name: key.clone(), file: Some(file.to_owned()) };
+                    self.add(&key, place, |_| Some(value));
+                }
+            }
+            Err(error) => {
+                let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                self.problems.push(format!("{file}: line {line}: {}", error.message()));
+            }
         }
     }
+
+    pub(super) fn add_env(&mut self, env: &BTreeMap<String, String>) {
+        for (name, text) in env {
+            if let Some(path) = name.strip_prefix(ENV_PREFIX) {
+                let key = path.to_lowercase().replace("__", ".");
+                self.add(&key, Place { name: name.clone(), file: None }, |default| read_as(default, text));
+            }
+        }
+    }
+
+    /// Puts what `…_file` keys name in the place of the key they stand for.
+    pub(super) fn read_secret_files(&mut self) {
+        let named: Vec<_> =
+            self.entries.keys().filter_map(|key| key.strip_suffix("_file")).map(str::to_owned).collect();
+        for key in named {
+            let file_key = format!("{key}_file");
+            let path = self.text(&file_key);
+            if path.is_empty() {
+                continue;
+            }
+            if self.is_given(&key) {
+                self.fail(&file_key, format_args!("is given beside {key}; only one of them can be"));
+                continue;
+            }
+            match std::fs::read_to_string(path) {
+                Ok(text) => self.replace(&key, &file_key, &text),
+                Err(error) => self.fail(&file_key, format_args!("can't be read: {}", error.kind())),
+            }
+        }
+    }
+
+    /// Notes that the value of `key` is wrong. `what` must not repeat the value of a secret.
+    pub(super) fn fail(&mut self, key: &str, what: impl fmt::Display) {
+        let place = self.entries.get(key).and_then(|entry| entry.given.as_ref());
+        self.problems.push(match place {
+            Some(place) => place.complain(what),
+            None => format!("{key}: {what}"),
+        });
+    }
+
+    /// Notes that `key` must be given.
+    pub(super) fn fail_missing(&mut self, key: &str) {
+        let variable = format!("{ENV_PREFIX}{}", key.to_uppercase().replace('.', "__"));
+        self.fail(key, format_args!("is required; it can also be given as {variable}"));
+    }
+
+    pub(super) fn into_problems(self) -> Vec<String> {
+        self.problems
+    }
+
+    /// Whether the file or the environment sets `key`; an empty text does not.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.given.is_some() && entry.value.as_str() != Some(""))
+    }
+
+    /// The text of `key`; empty when it is not set.
+    pub(super) fn text(&self, key: &str) -> String {
+        self.value(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The text of `key`, unless it is not set.
+    pub(super) fn optional_text(&self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    /// The text of `key`, which must be set.
+    pub(super) fn required_text(&mut self, key: &str) -> String {
+        let text = self.text(key);
+        if text.is_empty() {
+            self.fail_missing(key);
+        }
+        text
+    }
+
+    pub(super) fn flag(&self, key: &str) -> bool {
+        self.value(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    pub(super) fn texts(&self, key: &str) -> Vec<String> {
+        let list = self.value(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    pub(super) fn number<T: TryFrom<i64> + Default>(&mut self, key: &str, range: RangeInclusive<i64>) -> T {
+        let number = self.value(key).and_then(Value::as_integer).unwrap_or_default();
+        if !range.contains(&number) {
+            self.fail(key, format_args!("must be {} to {}", range.start(), range.end()));
+        }
+        T::try_from(number).unwrap_or_default()
+    }
+
+    pub(super) fn millis(&mut self, key: &str, range: RangeInclusive<i64>) -> Duration {
+        Duration::from_millis(self.number(key, range))
+    }
+
+    /// The keys below `section` that were given, by the path within it.
+    pub(super) fn given_below(&self, section: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let prefix = format!("{section}.");
+        let given = self.entries.iter().filter(|(_, entry)| entry.given.is_some());
+        given.filter_map(move |(key, entry)| Some((key.strip_prefix(&prefix)?, &entry.value)))
+    }
+
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// Lays a value over what is there, when the key is known and `read` makes it one of the right type.
+    fn add(&mut self, key: &str, place: Place, read: impl FnOnce(&Value) -> Option<Value>) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            let section = format!("{key}.");
+            let is_section = self.entries.keys().any(|known| known.starts_with(&section));
+            self.problems.push(place.complain(if is_section { "is a section, not a key" } else { "unknown key" }));
+            return;
+        };
+        match read(&entry.value).filter(|value| is_like(value, &entry.value)) {
+            Some(value) => *entry = Entry { value, given: Some(place) },
+            None => self.problems.push(place.complain(expectation(&entry.value))),
+        }
+    }
+
+    fn replace(&mut self, key: &str, file_key: &str, text: &str) {
+        let given = self.entries.get(file_key).and_then(|entry| entry.given.clone());
+        if let Some(entry) = self.entries.get_mut(key) {
+            let value = match entry.value {
+                Value::Array(_) => {
+                    Value::Array(text.lines().filter(|line| !line.is_empty()).map(Value::from).collect())
+                }
+                _ => Value::from(without_line_end(text)),
+            };
+            *entry = Entry { value, given };
+        }
+    }
+}
+
+impl Place {
+    fn complain(&self, what: impl fmt::Display) -> String {
+        match &self.file {
+            Some(file) => format!("{}: {what} (in {file})", self.name),
+            None => format!("{}: {what}", self.name),
+        }
+    }
+}
+
+/// Every leaf below a table by its dotted path; an empty table is a leaf, so that it doesn't go unnoticed.
+fn flatten(prefix: &str, table: Table) -> Vec<(String, Value)> {
+    let below = |(key, value)| {
+        let path = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
+        match value {
+            Value::Table(table) if !table.is_empty() => flatten(&path, table),
+            leaf => vec![(path, leaf)],
+        }
+    };
+    table.into_iter().flat_map(below).collect()
+}
+
+/// A variable's text as a value of the default's type.
+fn read_as(default: &Value, text: &str) -> Option<Value> {
+    match default {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) => text.parse().ok(),
+        _ => Some(Value::from(text)),
+    }
+}
+
+/// Whether the value is of the default's type; all lists are lists of texts.
+fn is_like(value: &Value, default: &Value) -> bool {
+    value.same_type(default) && value.as_array().is_none_or(|list| list.iter().all(Value::is_str))
+}
+
+const fn expectation(default: &Value) -> &'static str {
+    match default {
+        Value::Integer(_) => "expected a whole number",
+        Value::Boolean(_) => "expected true or false",
+        Value::Array(_) => r#"expected a list of texts such as ["a", "b"]"#,
+        _ => "expected a text",
+    }
+}
+
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }

@@ -1,165 +1,351 @@
-use super::{Config, ConfigErrors, DirectoryCredential, KeySource};
+//! The configuration as an operator meets it: what is accepted, what a start is refused for, and in which words.
 
-const KEY: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+use std::io::Write as _;
 
-fn minimal() -> String {
-    format!(
-        r#"
-        [secrets]
-        master_keys = ["{KEY}"]
-        [auth]
-        issuer = "https://id.example.com"
-        audience = "invited"
-        jwks_url = "https://id.example.com/jwks"
-        [directory]
-        base_url = "https://directory.example.com/{{realm}}"
-        token = "directory-token"
-        "#
+use super::*;
+use crate::domain::invitation::Method;
+
+const KEY_A: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const KEY_B: &str = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+const MINIMAL: &str = r#"
+secrets.master_keys = ["k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+auth.issuer = "https://id.example.com"
+auth.audience = "invited"
+auth.jwks_url = "https://id.example.com/jwks"
+directory.base_url = "https://id.example.com/scim/{realm}/v2"
+directory.token = "directory-token"
+"#;
+
+/// [`MINIMAL`] with `env` over it.
+fn with_env(env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_parts(Some(("invited.toml", MINIMAL)), env)
+}
+
+/// [`MINIMAL`] with more lines; a section may follow.
+fn with_lines(lines: &str) -> Result<Config, ConfigErrors> {
+    Config::from_parts(Some(("invited.toml", &format!("{MINIMAL}{lines}"))), [])
+}
+
+fn problems(result: Result<Config, ConfigErrors>) -> Vec<String> {
+    result.err().expect("it is refused").0
+}
+
+#[test]
+fn the_documented_defaults_hold_when_nothing_else_is_said() {
+    let config = with_env(&[]).unwrap();
+    assert_eq!(config.server.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.server.workers, None);
+    assert_eq!(config.server.failure_floor, Duration::from_millis(150));
+    assert_eq!(config.server.shutdown_timeout, Duration::from_secs(25));
+    assert!(config.database.is_sqlite());
+    assert_eq!((config.database.url.as_str(), config.database.pool_size), ("sqlite://invited.db", 8));
+    assert_eq!(config.database.checkout_timeout, Duration::from_secs(1));
+    assert!(matches!(&config.auth.keys, KeySource::Jwks(url) if url.as_str() == "https://id.example.com/jwks"));
+    assert_eq!((config.auth.tenant_claim.as_str(), config.auth.scope_claim.as_str()), ("tenant", "scope"));
+    assert_eq!(config.auth.algorithms, [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA]);
+    assert_eq!(config.auth.token_type, "at+jwt");
+    assert!(config.email.is_none() && config.sms.is_none());
+    assert!(
+        matches!(&config.directory.credential, DirectoryCredential::Bearer(token) if token.expose() == "directory-token")
+    );
+    assert_eq!((config.directory.timeout, config.directory.marker_attribute), (Duration::from_secs(10), None));
+    assert!(!config.outbound.allow_insecure_http);
+    assert!(config.worker.enabled);
+    assert_eq!((config.worker.concurrency, config.worker.poll_interval), (8, Duration::from_secs(1)));
+    assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "info"));
+}
+
+#[test]
+fn the_documented_settings_are_the_built_in_ones() {
+    let documented: toml::Table = include_str!("default.toml").parse().unwrap();
+    let documented = serde_json::to_value(&documented["defaults"]).unwrap();
+    assert_eq!(camel_cased(&documented), serde_json::to_value(Settings::default()).unwrap());
+}
+
+fn camel_cased(value: &serde_json::Value) -> serde_json::Value {
+    let Some(object) = value.as_object() else { return value.clone() };
+    object.iter().map(|(key, value)| (checks::camel_case(key), camel_cased(value))).collect()
+}
+
+#[test]
+fn a_variable_outranks_the_file_and_the_file_the_default() {
+    let file = format!("{MINIMAL}\n[worker]\nconcurrency = 3\npoll_interval_ms = 50");
+    let env = [("INVITED__WORKER__CONCURRENCY".to_owned(), "5".to_owned())];
+    let config = Config::from_parts(Some(("invited.toml", &file)), env).unwrap();
+    assert_eq!((config.worker.concurrency, config.worker.poll_interval), (5, Duration::from_millis(50)));
+    assert!(config.worker.enabled);
+}
+
+#[test]
+fn everything_can_come_from_variables() {
+    let config = Config::from_parts(
+        None,
+        [
+            ("INVITED__SECRETS__MASTER_KEYS", format!(r#"["{KEY_A}", "{KEY_B}"]"#).as_str()),
+            ("INVITED__AUTH__ISSUER", "https://id.example.com"),
+            ("INVITED__AUTH__AUDIENCE", "invited"),
+            ("INVITED__AUTH__HS256_SECRET", "0123456789012345678901234567890123456789"),
+            ("INVITED__AUTH__TOKEN_TYPE", "application/AT+JWT"),
+            ("INVITED__SERVER__WORKERS", "2"),
+            ("INVITED__DATABASE__URL", "postgres://invited@db.example.com/invited"),
+            ("INVITED__WORKER__ENABLED", "false"),
+            ("INVITED__LOG__FORMAT", "text"),
+            ("INVITED__DIRECTORY__BASE_URL", "https://id.example.com/scim2"),
+            ("INVITED__DIRECTORY__CLIENT_ID", "invited"),
+            ("INVITED__DIRECTORY__CLIENT_SECRET", "s3cret"),
+            ("INVITED__DIRECTORY__TOKEN_URL", "https://id.example.com/token"),
+            ("INVITED__EMAIL__DRIVER", "webhook"),
+            ("INVITED__EMAIL__URL", "http://127.0.0.1:8081/email"),
+            ("INVITED__EMAIL__TOKEN", "12345"),
+            ("INVITED__EMAIL__FROM", "Example <no-reply@example.com>"),
+            ("INVITED__EMAIL__TIMEOUT_MS", "2000"),
+            ("INVITED__DEFAULTS__LINKS__SETUP_URL", "https://login.example.com/#{token}"),
+            ("INVITED__DEFAULTS__LINKS__ALLOWED_ORIGINS", r#"["https://login.example.com"]"#),
+            ("INVITED__DEFAULTS__LOCK_ACCOUNT_UNTIL_PASSWORD_SET", "false"),
+            ("INVITED__DEFAULTS__OTP__MAX_ATTEMPTS", "3"),
+            ("INVITED__DEFAULTS__METHOD", "sms_otp"),
+            ("INVITED_SERVICE_HOST", "10.0.0.1"),
+            ("PATH", "/usr/bin"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
     )
-}
-
-fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Config::from_parts(Some(("invited.toml", file)), variables)
-}
-
-fn errors(file: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    load(file, variables).err().expect("the configuration was accepted").0
+    .unwrap();
+    let kids: Vec<_> = config.secrets.master_keys.iter().map(|master| (master.kid.as_str(), master.key[0])).collect();
+    assert_eq!(kids, [("k1", 0), ("k2", 1)]);
+    assert!(matches!(&config.auth.keys, KeySource::Shared(secret) if secret.expose().len() == 40));
+    assert_eq!(config.auth.algorithms, [Algorithm::HS256]);
+    assert_eq!(config.auth.token_type, "at+jwt");
+    assert_eq!(config.server.workers, Some(2));
+    assert!(!config.database.is_sqlite() && !config.worker.enabled);
+    assert_eq!(config.log.format, LogFormat::Text);
+    assert!(matches!(
+        &config.directory.credential,
+        DirectoryCredential::ClientCredentials { client_id, client_secret, scope: None, .. }
+            if client_id == "invited" && client_secret.expose() == "s3cret"
+    ));
+    let email = config.email.unwrap();
+    assert_eq!((email.token.expose(), email.from.as_str()), ("12345", "Example <no-reply@example.com>"));
+    assert_eq!((email.url.as_str(), email.timeout), ("http://127.0.0.1:8081/email", Duration::from_secs(2)));
+    assert_eq!(config.defaults.links.setup_url, "https://login.example.com/#{token}");
+    assert_eq!(config.defaults.links.allowed_origins, ["https://login.example.com"]);
+    assert_eq!((config.defaults.method, config.defaults.otp.max_attempts), (Method::SmsOtp, 3));
+    assert!(!config.defaults.lock_account_until_password_set);
+    assert_eq!(config.defaults.expiry_minutes, 1440);
 }
 
 #[test]
-fn the_defaults_fill_in_what_is_not_said() {
-    let config = load(&minimal(), &[]).unwrap();
-    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database.url, "sqlite://invited.db");
-    assert!(config.worker.enabled && config.log.json && config.email.is_none());
-    assert_eq!(config.defaults, crate::domain::settings::Settings::default());
-}
-
-#[test]
-fn a_variable_wins_over_the_file_and_keeps_its_text() {
-    let variables = [
-        ("INVITED__SERVER__LISTEN", "127.0.0.1:9000"),
-        ("INVITED__WORKER__ENABLED", "false"),
-        ("INVITED__DIRECTORY__TOKEN", "0123456789"),
-        ("INVITED__SECRETS__MASTER_KEYS", &format!("[\"k2:{}\",\"{KEY}\"]", &KEY[3..])),
-        ("INVITED__DEFAULTS__EXPIRY_MINUTES", "30"),
-        ("INVITED__DEFAULTS__LINKS__SETUP_URL", "https://example.com/#{token}"),
-        ("INVITED__DEFAULTS__LINKS__ALLOWED_ORIGINS", "[\"https://example.com\"]"),
-        ("PATH", "/bin"),
+fn every_problem_is_told_at_once_with_its_name_and_place() {
+    let file =
+        format!("{MINIMAL}\n[server]\nlisen = \"127.0.0.1:1\"\n[worker]\nenabled = \"yes\"\n[log]\nformat = \"xml\"");
+    let env = [("INVITED__WORKER__CONCURRENCY", "many"), ("INVITED__DATABASE__POOL_SIZE", "0"), ("INVITED__NOPE", "1")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let found = problems(Config::from_parts(Some(("invited.toml", &file)), env));
+    let expected = [
+        "server.lisen: unknown key (in invited.toml)",
+        "worker.enabled: expected true or false (in invited.toml)",
+        "INVITED__NOPE: unknown key",
+        "INVITED__WORKER__CONCURRENCY: expected a whole number",
+        "INVITED__DATABASE__POOL_SIZE: must be 1 to 1000",
+        r#"log.format: must be "json" or "text" (in invited.toml)"#,
     ];
-    let config = load(&minimal(), &variables).unwrap();
-    assert_eq!(config.server.listen.port(), 9000);
-    assert!(!config.worker.enabled);
-    assert!(
-        matches!(&config.directory.credential, DirectoryCredential::Bearer(token) if token.expose() == "0123456789")
-    );
-    assert_eq!(config.secrets.master_keys.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["k2", "k1"]);
-    assert_eq!(config.defaults.expiry_minutes, 30);
-    assert_eq!(config.defaults.links.setup_url, "https://example.com/#{token}");
-    assert_eq!(config.defaults.links.allowed_origins, ["https://example.com"]);
+    assert_eq!(found, expected);
 }
 
 #[test]
-fn an_unknown_key_is_named_with_its_layer() {
-    let file = minimal() + "\n[server]\nlisen = \"127.0.0.1:1\"\n";
-    assert_eq!(errors(&file, &[]), ["server.lisen: unknown key (in invited.toml)"]);
-    assert_eq!(errors(&minimal(), &[("INVITED__SERVR__LISTEN", "x")]), ["servr: unknown key (in INVITED__SERVR)"]);
-    let unknown = errors(&minimal(), &[("INVITED__EMAIL__TOKN", "hunter2")]);
-    assert_eq!(unknown, ["email.tokn: unknown key (in INVITED__EMAIL__TOKN)"]);
+fn what_is_required_is_named_with_the_way_to_give_it() {
+    let found = problems(Config::from_parts(None, []));
+    let expected = [
+        r#"secrets.master_keys: is required: make a key with `openssl rand -base64 32` and give it as ["k1:<the key>"]"#,
+        "auth.jwks_url: is required, or auth.hs256_secret",
+        "auth.issuer: is required; it can also be given as INVITED__AUTH__ISSUER",
+        "auth.audience: is required; it can also be given as INVITED__AUTH__AUDIENCE",
+        "directory.base_url: is required; it can also be given as INVITED__DIRECTORY__BASE_URL",
+        "directory.token: is required, or directory.client_id, client_secret and token_url",
+    ];
+    assert_eq!(found, expected);
+    let shown = ConfigErrors(found).to_string();
+    assert_eq!(shown.lines().count(), 7, "{shown}");
 }
 
 #[test]
-fn a_wrong_value_is_named_without_being_repeated() {
-    assert_eq!(
-        errors(&minimal(), &[("INVITED__WORKER__CONCURRENCY", "many")]),
-        ["INVITED__WORKER__CONCURRENCY: expected a whole number"]
-    );
-    assert_eq!(
-        errors(&minimal(), &[("INVITED__WORKER__ENABLED", "yes")]),
-        ["INVITED__WORKER__ENABLED: expected true or false"]
-    );
-    let wrong = errors(&(minimal() + "\n[server]\nlisten = \"hunter2\"\n"), &[]);
-    assert!(wrong[0].starts_with("server.listen: ") && !wrong[0].contains("hunter2"), "{wrong:?}");
-    let broken = errors("[server]\nlisten = \"hunter2", &[]);
-    assert_eq!(broken, ["invited.toml: not valid TOML at line 2"]);
-}
-
-#[test]
-fn all_that_is_missing_is_told_at_once() {
-    let found = errors("", &[]);
-    for key in [
-        "secrets.master_keys",
-        "auth.issuer",
-        "auth.audience",
-        "auth: exactly one",
-        "directory.base_url",
-        "directory: either",
-    ] {
-        assert!(found.iter().any(|line| line.starts_with(key)), "{key} in {found:?}");
+fn a_wrong_shape_is_told_in_words() {
+    let cases = [
+        ("server = 3", "server: is a section, not a key (in f)"),
+        ("[serverr]", "serverr: unknown key (in f)"),
+        ("server.listen.port = 1", "server.listen.port: unknown key (in f)"),
+        ("secrets.master_keys = [1]", r#"secrets.master_keys: expected a list of texts such as ["a", "b"] (in f)"#),
+        ("email.token = 5", "email.token: expected a text (in f)"),
+        ("worker.concurrency = 1.5", "worker.concurrency: expected a whole number (in f)"),
+    ];
+    for (line, expected) in cases {
+        assert!(problems(Config::from_parts(Some(("f", line)), [])).contains(&expected.to_owned()), "{line}");
     }
-    assert!(found.iter().any(|line| line.contains("openssl rand -base64 32")));
+    let syntax = problems(Config::from_parts(Some(("f", "[log]\n\nfilter = \"s3cret")), []));
+    assert!(syntax[0].starts_with("f: line 3: ") && !syntax[0].contains("s3cret"), "{}", syntax[0]);
 }
 
 #[test]
-fn settings_are_checked_under_their_configuration_names() {
-    let found = errors(
-        &minimal(),
-        &[("INVITED__DEFAULTS__LINKS__SETUP_URL", "https://example.com/"), ("INVITED__DEFAULTS__OTP__LENGTH", "3")],
-    );
-    assert_eq!(found, ["defaults.otp.length: must be 4 to 10", "defaults.links.setup_url: must contain {token}"]);
-    let unknown = errors(&(minimal() + "\n[defaults]\nexpiry = 3\n"), &[]);
-    assert!(unknown[0].starts_with("defaults"), "{unknown:?}");
-}
-
-#[test]
-fn secrets_can_come_from_files_but_not_twice() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "from-a-file\n").unwrap();
-    let path = file.path().display().to_string();
-    let base = minimal().replace("token = \"directory-token\"", &format!("token_file = \"{path}\""));
-    let config = load(&base, &[]).unwrap();
-    assert!(
-        matches!(&config.directory.credential, DirectoryCredential::Bearer(token) if token.expose() == "from-a-file")
-    );
-    assert_eq!(
-        errors(&minimal(), &[("INVITED__DIRECTORY__TOKEN_FILE", &path)])[0],
-        "directory.token: is given twice: here and by its _file"
-    );
-    let missing = errors(&minimal().replace("token = \"directory-token\"", "token_file = \"/nowhere\""), &[]);
-    assert!(missing[0].starts_with("directory.token_file: /nowhere: "), "{missing:?}");
-}
-
-#[test]
-fn weak_or_malformed_keys_stop_the_start() {
-    for keys in ["[]", "[\"k1:AAAA\"]", "[\"no colon\"]", &format!("[\"{KEY}\",\"{KEY}\"]")] {
-        assert!(
-            errors(&minimal(), &[("INVITED__SECRETS__MASTER_KEYS", keys)])[0].starts_with("secrets.master_keys"),
-            "{keys}"
-        );
+fn a_list_in_a_variable_is_written_as_in_toml() {
+    let expected = r#"INVITED__AUTH__ALGORITHMS: expected a list of texts such as ["a", "b"]"#;
+    for bad in ["ES256", "[ES256]", "[1]", "[\"a\"]\n[log]\nformat = 1", "", "{}"] {
+        assert_eq!(problems(with_env(&[("INVITED__AUTH__ALGORITHMS", bad)])), [expected], "{bad:?}");
     }
-    let file = minimal().replace("jwks_url = \"https://id.example.com/jwks\"", "hs256_secret = \"short\"");
-    assert_eq!(errors(&file, &[]), ["auth.hs256_secret: must be at least 32 bytes"]);
-    assert_eq!(errors(&minimal(), &[("INVITED__AUTH__ALGORITHMS", "[\"HS256\"]")]).len(), 1);
-    let shared = minimal()
-        .replace("jwks_url = \"https://id.example.com/jwks\"", "hs256_secret = \"0123456789012345678901234567890123\"");
-    assert!(matches!(load(&shared, &[]).unwrap().auth.keys, KeySource::Shared(_)));
+    let config = with_env(&[("INVITED__AUTH__ALGORITHMS", r#"["ES256"]"#)]).unwrap();
+    assert_eq!(config.auth.algorithms, [Algorithm::ES256]);
 }
 
 #[test]
-#[cfg(not(feature = "postgres-tls"))]
-fn tls_is_refused_by_a_build_without_it() {
-    let found = errors(&minimal(), &[("INVITED__DATABASE__URL", "postgres://localhost/invited?sslmode=verify-full")]);
-    assert!(found[0].contains("--features postgres-tls"), "{found:?}");
+fn master_keys_are_checked_without_being_repeated() {
+    let cases = [
+        (r#"["k1"]"#, "entry 1 must be kid:base64(32 bytes)"),
+        (r#"["k1:c2VjcmV0"]"#, "entry 1 is not 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+        (r#"["k1:@@"]"#, "entry 1 is not 32 bytes in base64, as `openssl rand -base64 32` makes them"),
+        (&format!(r#"["{KEY_A}", "{KEY_A}"]"#), "entry 2 has the kid of another one"),
+        (&format!(r#"["a much too long {KEY_A}"]"#), "entry 1 has a kid that is not 1 to 16 of A-Z, a-z, 0-9, _ and -"),
+        (&format!(r#"["{}"]"#, &KEY_A[2..]), "entry 1 has a kid that is not 1 to 16 of A-Z, a-z, 0-9, _ and -"),
+    ];
+    for (value, expected) in cases {
+        let found = problems(with_env(&[("INVITED__SECRETS__MASTER_KEYS", value)]));
+        assert_eq!(found, [format!("INVITED__SECRETS__MASTER_KEYS: {expected}")]);
+    }
+    let unpadded = format!(r#"["{}"]"#, KEY_A.trim_end_matches('='));
+    assert!(with_env(&[("INVITED__SECRETS__MASTER_KEYS", &unpadded)]).is_ok());
 }
 
 #[test]
-fn a_gateway_needs_all_of_its_keys() {
-    let found = errors(&minimal(), &[("INVITED__EMAIL__DRIVER", "webhook")]);
-    assert_eq!(found, ["email.url: is required", "email.token: is required", "email.from: is required"]);
-    assert_eq!(errors(&minimal(), &[("INVITED__SMS__DRIVER", "pigeon")]), ["sms.driver: must be webhook"]);
-    assert_eq!(
-        errors(&minimal(), &[("INVITED__SMS__FROM", "x")]),
-        ["sms.driver: is required when the section has other keys"]
+fn a_secret_can_be_read_from_a_file() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "from-a-file ").unwrap();
+    let path = file.path().to_str().unwrap();
+    let lines = format!(
+        "email = {{ driver = \"webhook\", url = \"https://mail.example.com\", from = \"a\", token_file = \"{path}\" }}"
     );
+    assert_eq!(with_lines(&lines).unwrap().email.unwrap().token.expose(), "from-a-file ");
+
+    let both = problems(with_lines(&format!("directory.token_file = \"{path}\"")));
+    assert_eq!(
+        both,
+        ["directory.token_file: is given beside directory.token; only one of them can be (in invited.toml)"]
+    );
+    let missing = problems(with_env(&[("INVITED__DATABASE__URL_FILE", "/nowhere/at/all")]));
+    assert_eq!(missing, ["INVITED__DATABASE__URL_FILE: can't be read: entity not found"]);
+}
+
+#[test]
+fn master_keys_can_be_read_from_a_file_one_a_line() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "{KEY_B}\n\n{KEY_A}\n").unwrap();
+    let lines = MINIMAL.replace(&format!("keys = [\"{KEY_A}\"]"), &format!("keys_file = {:?}", file.path()));
+    let config = Config::from_parts(Some(("invited.toml", &lines)), []).unwrap();
+    assert!(config.secrets.master_keys.iter().map(|master| master.kid.as_str()).eq(["k2", "k1"]));
+
+    write!(file, "broken").unwrap();
+    let found = problems(Config::from_parts(Some(("invited.toml", &lines)), []));
+    assert_eq!(found, ["secrets.master_keys_file: entry 3 must be kid:base64(32 bytes) (in invited.toml)"]);
+}
+
+#[test]
+fn a_secret_that_looks_like_a_number_stays_a_text_and_is_never_repeated() {
+    let secret = "12345678901234567890123456789012";
+    let env = [("INVITED__AUTH__JWKS_URL", ""), ("INVITED__AUTH__HS256_SECRET", secret)];
+    assert!(matches!(with_env(&env).unwrap().auth.keys, KeySource::Shared(kept) if kept.expose() == secret));
+
+    let secret = "s3cret";
+    let found = problems(with_env(&[
+        ("INVITED__AUTH__JWKS_URL", ""),
+        ("INVITED__AUTH__HS256_SECRET", secret),
+        ("INVITED__DATABASE__URL", "mysql://invited:s3cret@db.example.com"),
+        ("INVITED__DIRECTORY__BASE_URL", "https://invited:s3cret@id.example.com"),
+        ("INVITED__SECRETS__MASTER_KEYS", "[\"k1:s3cret\"]"),
+    ]));
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|line| !line.contains(secret)), "{found:?}");
+}
+
+#[test]
+fn tokens_are_checked_with_published_keys_or_with_a_secret_but_not_both() {
+    let both = [("INVITED__AUTH__HS256_SECRET", "01234567890123456789012345678901")];
+    let expected = "auth.jwks_url: is given beside auth.hs256_secret; only one of them can be (in invited.toml)";
+    assert_eq!(problems(with_env(&both)), [expected]);
+    for bad in [r#"["RS256", "HS256"]"#, r#"["none"]"#] {
+        let found = problems(with_env(&[("INVITED__AUTH__ALGORITHMS", bad)]));
+        assert!(found[0].starts_with("INVITED__AUTH__ALGORITHMS: can only be RS256"), "{found:?}");
+    }
+    assert_eq!(problems(with_env(&[("INVITED__AUTH__ALGORITHMS", "[]")])).len(), 1);
+}
+
+#[test]
+fn secrets_are_sent_over_https_unless_the_operator_says_otherwise() {
+    let plain = [
+        ("INVITED__AUTH__JWKS_URL", "http://id.example.com/jwks"),
+        ("INVITED__DIRECTORY__BASE_URL", "http://id.example.com/{realm}"),
+    ];
+    let found = problems(with_env(&plain));
+    assert!(found.len() == 2 && found.iter().all(|line| line.contains("must use https")), "{found:?}");
+    assert!(with_env(&[plain[0], plain[1], ("INVITED__OUTBOUND__ALLOW_INSECURE_HTTP", "true")]).is_ok());
+}
+
+#[test]
+fn a_driver_needs_its_keys_and_an_unknown_one_is_refused() {
+    let found = problems(with_env(&[("INVITED__SMS__DRIVER", "webhook"), ("INVITED__SMS__TIMEOUT_MS", "60000")]));
+    let expected = [
+        "INVITED__SMS__TIMEOUT_MS: must be 1 to 20000",
+        "sms.token: is required; it can also be given as INVITED__SMS__TOKEN",
+        "sms.from: is required; it can also be given as INVITED__SMS__FROM",
+        "sms.url: is required; it can also be given as INVITED__SMS__URL",
+    ];
+    assert_eq!(found, expected);
+    let stray = problems(with_env(&[("INVITED__EMAIL__FROM", "no-reply@example.com")]));
+    assert_eq!(stray, ["email.driver: is required when the section has other keys"]);
+    assert_eq!(problems(with_env(&[("INVITED__EMAIL__DRIVER", "smtp")])).len(), 1);
+    assert_eq!(problems(with_env(&[("INVITED__DIRECTORY__DRIVER", "ldap")])).len(), 1);
+}
+
+#[test]
+fn a_database_in_memory_or_of_another_kind_is_refused() {
+    for bad in ["sqlite://:memory:", "sqlite:", "mysql://db", "invited.db", "sqlite://x?mode=memory"] {
+        let found = problems(with_env(&[("INVITED__DATABASE__URL", bad)]));
+        assert!(found.len() == 1 && found[0].starts_with("INVITED__DATABASE__URL: must"), "{found:?}");
+    }
+    assert!(with_env(&[("INVITED__DATABASE__URL", "sqlite:///var/lib/invited/invited.db")]).is_ok());
+}
+
+#[test]
+fn a_build_without_tls_refuses_to_be_asked_for_it() {
+    let is_refused =
+        |url: &str, pgsslmode: &str| with_env(&[("INVITED__DATABASE__URL", url), ("PGSSLMODE", pgsslmode)]).is_err();
+    let can_do_tls = cfg!(feature = "postgres-tls");
+    for mode in ["require", "verify-ca", "verify-full"] {
+        assert_eq!(is_refused(&format!("postgres://db/invited?connect_timeout=2&sslmode={mode}"), ""), !can_do_tls);
+        assert_eq!(is_refused("postgresql://db/invited", mode), !can_do_tls);
+    }
+    assert!(!is_refused("postgres://db/invited?sslmode=disable", "verify-full"));
+    assert!(!is_refused("postgres://db/invited?sslmode=prefer", ""));
+    assert!(!is_refused("sqlite://invited.db", "verify-full"));
+}
+
+#[test]
+fn the_operators_settings_are_checked_like_a_tenants() {
+    let found = problems(with_lines(
+        "[defaults]\nexpiry_minutes = 99999\nmethod = \"email_link\"\n\
+         [defaults.links]\nsetup_url = \"https://login.example.com/\"\nallowed_origins = [\"https://a.example.com\", \"nope\"]\n\
+         [defaults.password_policy]\nmin_length = 3\nmax_len = 9\n",
+    ));
+    let expected = [
+        "defaults.password_policy.max_len: unknown key (in invited.toml)",
+        "defaults.expiry_minutes: must be -1 (never), 0 (at once) or 1 to 10080 minutes (in invited.toml)",
+        "defaults.links.setup_url: must contain {token} (in invited.toml)",
+        "defaults.links.allowed_origins: must be scheme://host[:port] and nothing else (in invited.toml)",
+        "defaults.password_policy.min_length: must be 8 to 64 (in invited.toml)",
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(problems(with_env(&[("INVITED__DEFAULTS__METHOD", "pigeon")])).len(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let found = problems(Config::load(Some(Path::new("/nowhere/invited.toml"))));
+    assert!(found[0].starts_with("/nowhere/invited.toml can't be read: "), "{found:?}");
 }

@@ -108,7 +108,7 @@ impl Worker {
             match task.await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse")
+                    tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse");
                 }
                 Err(_) => tracing::error!("a delivery panicked; its lease will lapse"),
             }

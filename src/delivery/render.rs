@@ -53,8 +53,9 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-        environment
-            .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+        environment.set_auto_escape_callback(|name| {
+            if name.rsplit('.').next() == Some("html") { AutoEscape::Html } else { AutoEscape::None }
+        });
         for (name, source) in BUILT_IN {
             environment.add_template(name, source)?;
         }

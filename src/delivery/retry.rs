@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 /// How often anything is tried.
 pub(super) const MAX_ATTEMPTS: i64 = 24;
 const FIRST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(900);
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// What to do after a try that failed.
 #[derive(Debug, PartialEq, Eq)]

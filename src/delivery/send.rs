@@ -9,7 +9,7 @@ use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage
 use crate::storage::outbox::Claimed;
 
 /// When a gateway that refuses our credential is tried again: only an operator can mend that.
-const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_secs(60);
+const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
 
 impl Worker {
     pub(super) async fn send(&self, claimed: &Claimed) -> Done {

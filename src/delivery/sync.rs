@@ -109,7 +109,8 @@ impl Worker {
         tracing::warn!(message.id = %claimed.id, error = %error, "the directory does not agree yet");
         match error {
             DirectoryError::NotFound | DirectoryError::Ambiguous => Done::GivenUp { code: "user_gone".to_owned() },
-            DirectoryError::Changed => self.retry(claimed, "changed", None),
+            // Somebody was faster: look again at once.
+            DirectoryError::Changed => Done::Retry { at: self.now(), code: "changed".to_owned() },
             DirectoryError::PasswordRejected { .. } | DirectoryError::NotApplied(_) | DirectoryError::Unknown(_) => {
                 self.retry(claimed, "directory_unavailable", None)
             }

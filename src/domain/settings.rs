@@ -176,7 +176,7 @@ impl Settings {
         let mut found = Vec::new();
         check_expiry(&mut found, "/expiryMinutes", self.expiry_minutes);
         check_expiry(&mut found, "/passwordReset/expiryMinutes", self.password_reset.expiry_minutes);
-        check_otp(&mut found, &self.otp);
+        check_otp(&mut found, self.otp);
         check_links(&mut found, &self.links);
         check_password_policy(&mut found, self.password_policy);
         if self.locale.is_empty() || self.locale.len() > 35 || self.locale.chars().any(is_unsafe_char) {
@@ -276,7 +276,7 @@ fn check_expiry(found: &mut Vec<SettingsProblem>, pointer: &str, minutes: i64) {
     }
 }
 
-fn check_otp(found: &mut Vec<SettingsProblem>, otp: &OtpSettings) {
+fn check_otp(found: &mut Vec<SettingsProblem>, otp: OtpSettings) {
     if !(otp.uppercase || otp.lowercase || otp.digits) {
         found.push(problem("/otp", "no_character_class", "at least one of uppercase, lowercase and digits must be on"));
     }

@@ -109,8 +109,8 @@ pub fn of_otp_slow(
     salt: [u8; SALT_LEN],
     memory: &mut Vec<Block>,
 ) -> Result<String, KeyError> {
-    let hash = argon2_hash(keys, keys.signing_kid(), context, otp, &salt, memory)?;
-    let (salt, hash) = (BASE64.encode(salt), BASE64.encode(&*hash));
+    let hash = argon2_hash((keys, keys.signing_kid()), context, otp, &salt, memory)?;
+    let (salt, hash) = (BASE64.encode(salt), BASE64.encode(*hash));
     Ok(format!("a1:{}:$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${salt}${hash}", keys.signing_kid()))
 }
 
@@ -122,12 +122,11 @@ pub fn matches_otp_slow(keys: &Keyring, context: &Context, verifier: &str, otp: 
     let (Some(hash), Some(salt)) = (fields.next(), fields.next()) else { return false };
     let (Ok(hash), Ok(salt)) = (BASE64.decode(hash), BASE64.decode(salt)) else { return false };
     let Ok(salt) = <[u8; SALT_LEN]>::try_from(salt) else { return false };
-    argon2_hash(keys, kid, context, otp, &salt, memory).is_ok_and(|computed| computed.as_slice().ct_eq(&hash).into())
+    argon2_hash((keys, kid), context, otp, &salt, memory).is_ok_and(|computed| computed.as_slice().ct_eq(&hash).into())
 }
 
 fn argon2_hash(
-    keys: &Keyring,
-    kid: &str,
+    (keys, kid): (&Keyring, &str),
     context: &Context,
     otp: &Otp,
     salt: &[u8; SALT_LEN],

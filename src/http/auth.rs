@@ -115,7 +115,7 @@ impl Authenticator {
     }
 
     fn is_right_type(&self, typ: Option<&str>) -> bool {
-        let typ = typ.map(|typ| typ.to_ascii_lowercase());
+        let typ = typ.map(str::to_ascii_lowercase);
         let typ = typ.as_deref().map(|typ| typ.trim_start_matches("application/"));
         if self.rules.token_type.is_empty() {
             typ != Some(GRANT_TOKEN_TYPE)
@@ -156,13 +156,13 @@ fn names(claims: &Value, claim: &str, wanted: &str) -> bool {
 }
 
 /// A scope as a type.
-pub trait Scope: 'static {
+pub(super) trait Scope: 'static {
     const NAME: &'static str;
 }
 
 macro_rules! scopes {
     ($($(#[$meta:meta])* $scope:ident = $name:literal),+ $(,)?) => {
-        $($(#[$meta])* pub struct $scope;
+        $($(#[$meta])* pub(super) struct $scope;
         impl Scope for $scope { const NAME: &'static str = $name; })+
     };
 }
@@ -176,8 +176,8 @@ scopes!(
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.
-pub struct Authorized<S> {
-    pub caller: Caller,
+pub(super) struct Authorized<S> {
+    pub(super) caller: Caller,
     scope: PhantomData<S>,
 }
 

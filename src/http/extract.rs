@@ -19,7 +19,7 @@ pub(super) const BODY_MAX: usize = 16 * 1024;
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A JSON body. Unknown and repeated fields are refused by the types themselves.
-pub struct Body<T>(pub T);
+pub(super) struct Body<T>(pub(super) T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Problem;

@@ -16,7 +16,7 @@ use crate::domain::time::Timestamp;
 use crate::outbound::{self, OutboundError};
 
 /// Keys are fetched again after this.
-const MAX_AGE: Duration = Duration::from_secs(3600);
+const MAX_AGE: Duration = Duration::from_hours(1);
 /// An unknown key makes us ask at most this often.
 const MIN_AGE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -39,6 +39,13 @@ struct Cache {
     asked_at: Option<Timestamp>,
 }
 
+impl Cache {
+    fn usable(&self, kid: &str, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
+        let (named, key) = self.keys.get(kid)?;
+        named.as_ref().is_none_or(|named| *named == format!("{algorithm:?}")).then(|| Arc::clone(key))
+    }
+}
+
 impl Jwks {
     /// # Errors
     /// [`OutboundError`] when the URL is not one whose answer can be believed.
@@ -59,19 +66,16 @@ impl Jwks {
         let may_ask = cache.asked_at.is_none_or(|at| now.since(at) >= MIN_AGE);
         if may_ask && (is_old || !cache.keys.contains_key(kid)) {
             cache.asked_at = Some(now);
-            match self.fetch().await {
-                Some(keys) => (cache.keys, cache.fetched_at) = (keys, Some(now)),
-                None => tracing::warn!("the token issuer's keys can't be fetched"),
+            if let Some(keys) = self.fetch().await {
+                (cache.keys, cache.fetched_at) = (keys, Some(now));
+            } else {
+                tracing::warn!("the token issuer's keys can't be fetched");
             }
         }
         if cache.fetched_at.is_none() {
             return Err(NoKeys);
         }
-        let usable = cache
-            .keys
-            .get(kid)
-            .filter(|(named, _)| named.as_ref().is_none_or(|named| *named == format!("{algorithm:?}")));
-        Ok(usable.map(|(_, key)| Arc::clone(key)))
+        Ok(cache.usable(kid, algorithm))
     }
 
     async fn fetch(&self) -> Option<HashMap<String, (Option<String>, Arc<DecodingKey>)>> {

@@ -11,8 +11,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::invitation::{Channel, Over};
+use crate::service::error::PasswordRefusal;
 use crate::service::{Failure, Refusal, ServiceError};
 use crate::storage::StorageError;
+
+/// When an overloaded process may be asked again.
+const OVERLOAD_RETRY: Duration = Duration::from_secs(2);
+/// Well-formed, but a rule refuses it.
+const RULE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+/// Nothing was done, or the same call may be repeated.
+const DOWN: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 
 /// What an API call got instead of its answer (RFC 9457).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -70,6 +78,12 @@ pub struct Reason {
     pub code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl From<PasswordRefusal> for Reason {
+    fn from(refusal: PasswordRefusal) -> Self {
+        Self { code: refusal.code, detail: refusal.detail }
+    }
 }
 
 impl Problem {
@@ -161,105 +175,74 @@ impl From<ServiceError> for Problem {
 }
 
 fn refused(refusal: Refusal) -> Problem {
+    let (status, code, detail) = table(&refusal);
+    let mut problem = Problem::new(status, code, detail);
+    match refusal {
+        Refusal::InvitationExists(id) => problem.invitation_id = Some(id.to_string()),
+        Refusal::InvalidField { pointer, code, detail } => return Problem::field(status, pointer, code, detail),
+        Refusal::UserNotFound => problem = problem.with_field("/user/username", code),
+        Refusal::RecipientMissing(channel) => problem = problem.with_field(address_pointer(channel), code),
+        Refusal::RecipientRejected { pointer } => problem = problem.with_field(pointer, code),
+        Refusal::RedirectNotAllowed => problem = problem.with_field("/redirectUrl", code),
+        Refusal::ChannelNotConfigured(_) => problem = problem.with_field("/method", code),
+        Refusal::PolicyViolation(rule) => problem = problem.with_field("/expiresInMinutes", rule),
+        Refusal::ResendTooSoon(wait)
+        | Refusal::AcceptInProgress(wait)
+        | Refusal::NotReady(wait)
+        | Refusal::DirectoryUnavailable(wait) => problem = problem.retry_in(wait),
+        Refusal::Overloaded => problem = problem.retry_in(OVERLOAD_RETRY),
+        Refusal::GrantInvalid => problem.challenge = Some("Bearer error=\"invalid_token\""),
+        Refusal::PasswordRejected(refusals) => problem.reasons = refusals.into_iter().map(Reason::from).collect(),
+        Refusal::FeatureDisabled
+        | Refusal::InvitationNotFound
+        | Refusal::AccountNotFound
+        | Refusal::NotResendable(_)
+        | Refusal::ResendLimit
+        | Refusal::NotRevocable(_)
+        | Refusal::InvalidOrExpired
+        | Refusal::Over(_)
+        | Refusal::AccountDisabled
+        | Refusal::UserGone => {}
+    }
+    problem
+}
+
+/// The table: what each refusal is called, and what it says.
+const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
+    use Refusal as R;
     use StatusCode as S;
     match refusal {
-        Refusal::FeatureDisabled => {
-            says(S::CONFLICT, "feature_disabled", "Invitations are turned off for this tenant.")
+        R::FeatureDisabled => (S::CONFLICT, "feature_disabled", "Invitations are turned off for this tenant."),
+        R::InvitationExists(_) => (S::CONFLICT, "invitation_exists", "The account has a live invitation already."),
+        R::InvalidField { .. } => (RULE, "invalid_request", "A field breaks a rule; see errors."),
+        R::UserNotFound => (RULE, "user_not_found", "The directory has no such user in this realm."),
+        R::RecipientMissing(_) => (RULE, "recipient_missing", "The person has no usable address on this channel."),
+        R::RecipientRejected { .. } => (RULE, "recipient_rejected", "The address is not one that can be written to."),
+        R::RedirectNotAllowed => (RULE, "redirect_not_allowed", "The URL is not on the tenant's list."),
+        R::ChannelNotConfigured(_) => (RULE, "channel_not_configured", "No gateway is configured for this method."),
+        R::PolicyViolation(_) => (RULE, "policy_violation", "The tenant's strict profile does not allow this."),
+        R::InvitationNotFound => (S::NOT_FOUND, "invitation_not_found", "There is no such invitation."),
+        R::AccountNotFound => (S::NOT_FOUND, "account_not_found", "There is no such account."),
+        R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
+        R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
+        R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),
+        R::NotRevocable(_) => (S::CONFLICT, "not_revocable", "The password has been set already."),
+        R::AcceptInProgress(_) => (S::CONFLICT, "accept_in_progress", "A password is being set right now."),
+        R::InvalidOrExpired => {
+            (S::BAD_REQUEST, "invalid_or_expired", "The code or link is not valid, or not any more.")
         }
-        Refusal::InvitationExists(id) => {
-            let mut problem = says(S::CONFLICT, "invitation_exists", "The account has a live invitation already.");
-            problem.invitation_id = Some(id.to_string());
-            problem
-        }
-        Refusal::InvalidField { pointer, code, detail } => {
-            Problem::field(S::UNPROCESSABLE_ENTITY, pointer, code, detail)
-        }
-        Refusal::UserNotFound => {
-            says(S::UNPROCESSABLE_ENTITY, "user_not_found", "The directory has no such user in this realm.")
-                .with_field("/user/username", "user_not_found")
-        }
-        Refusal::RecipientMissing(channel) => {
-            says(S::UNPROCESSABLE_ENTITY, "recipient_missing", "The person has no usable address on this channel.")
-                .with_field(address_pointer(channel), "recipient_missing")
-        }
-        Refusal::RecipientRejected { pointer } => {
-            says(S::UNPROCESSABLE_ENTITY, "recipient_rejected", "The address is not one that can be written to.")
-                .with_field(pointer, "recipient_rejected")
-        }
-        Refusal::RedirectNotAllowed => says(
-            S::UNPROCESSABLE_ENTITY,
-            "redirect_not_allowed",
-            "The URL is not on the tenant's list of allowed redirects.",
-        )
-        .with_field("/redirectUrl", "redirect_not_allowed"),
-        Refusal::ChannelNotConfigured(channel) => {
-            let detail = format!("The operator has configured no gateway for {}.", channel.as_str());
-            says(S::UNPROCESSABLE_ENTITY, "channel_not_configured", detail)
-                .with_field("/method", "channel_not_configured")
-        }
-        Refusal::PolicyViolation(code) => {
-            says(S::UNPROCESSABLE_ENTITY, "policy_violation", "The tenant's strict profile does not allow this.")
-                .with_field("/expiresInMinutes", code)
-        }
-        Refusal::InvitationNotFound => says(S::NOT_FOUND, "invitation_not_found", "There is no such invitation."),
-        Refusal::AccountNotFound => says(S::NOT_FOUND, "account_not_found", "There is no such account."),
-        Refusal::NotResendable(status) => {
-            says(S::CONFLICT, "not_resendable", format!("An invitation that is {} can't be resent.", status.as_str()))
-        }
-        Refusal::ResendTooSoon(wait) => {
-            says(S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago.").retry_in(wait)
-        }
-        Refusal::ResendLimit => {
-            says(S::TOO_MANY_REQUESTS, "resend_limit", "The invitation was resent as often as the settings allow.")
-        }
-        Refusal::NotRevocable(status) => {
-            says(S::CONFLICT, "not_revocable", format!("An invitation that is {} can't be revoked.", status.as_str()))
-        }
-        Refusal::AcceptInProgress(wait) => {
-            says(S::CONFLICT, "accept_in_progress", "A password is being set for this invitation right now.")
-                .retry_in(wait)
-        }
-        Refusal::InvalidOrExpired => {
-            says(S::BAD_REQUEST, "invalid_or_expired", "The code or link is not valid, or not any more.")
-        }
-        Refusal::Over(over) => gone(over),
-        Refusal::NotReady(wait) => {
-            says(S::CONFLICT, "invitation_not_ready", "The invitation is being prepared.").retry_in(wait)
-        }
-        Refusal::GrantInvalid => {
-            let challenge = "Bearer error=\"invalid_token\"";
-            Problem {
-                challenge: Some(challenge),
-                ..says(S::UNAUTHORIZED, "grant_invalid", "The grant is not valid, or not any more.")
-            }
-        }
-        Refusal::PasswordRejected(refusals) => {
-            let mut problem =
-                says(S::UNPROCESSABLE_ENTITY, "password_rejected", "The password can't be used; see reasons.");
-            problem.reasons =
-                refusals.into_iter().map(|refusal| Reason { code: refusal.code, detail: refusal.detail }).collect();
-            problem
-        }
-        Refusal::AccountDisabled => {
-            says(S::FORBIDDEN, "account_disabled", "The account is locked or disabled; ask your administrator.")
-        }
-        Refusal::UserGone => {
-            says(S::CONFLICT, "user_gone", "The account does not exist any more; ask your administrator.")
-        }
-        Refusal::DirectoryUnavailable(wait) => {
-            says(S::SERVICE_UNAVAILABLE, "directory_unavailable", "The user directory does not answer; try again.")
-                .retry_in(wait)
-        }
-        Refusal::Overloaded => says(S::SERVICE_UNAVAILABLE, "overloaded", "Too much is going on; try again.")
-            .retry_in(Duration::from_secs(2)),
+        R::Over(over) => gone(*over),
+        R::NotReady(_) => (S::CONFLICT, "invitation_not_ready", "The invitation is being prepared."),
+        R::GrantInvalid => (S::UNAUTHORIZED, "grant_invalid", "The grant is not valid, or not any more."),
+        R::PasswordRejected(_) => (RULE, "password_rejected", "The password can't be used; see reasons."),
+        R::AccountDisabled => (S::FORBIDDEN, "account_disabled", "The account is locked or disabled by somebody else."),
+        R::UserGone => (S::CONFLICT, "user_gone", "The account does not exist any more."),
+        R::DirectoryUnavailable(_) => (DOWN, "directory_unavailable", "The user directory does not answer; try again."),
+        R::Overloaded => (DOWN, "overloaded", "Too much is going on; try again."),
     }
 }
 
-fn says(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-    Problem::new(status, code, detail)
-}
-
-fn gone(over: Over) -> Problem {
+const fn gone(over: Over) -> (StatusCode, &'static str, &'static str) {
     let (code, detail) = match over {
         Over::Expired => ("invitation_expired", "The invitation has expired; ask for a new one."),
         Over::Accepted => ("invitation_accepted", "The password has been set already; you can sign in."),
@@ -267,7 +250,7 @@ fn gone(over: Over) -> Problem {
         Over::Superseded => ("invitation_superseded", "A newer message was sent; use the link in that one."),
         Over::Failed => ("invitation_failed", "The invitation can't be completed; ask for a new one."),
     };
-    Problem::new(StatusCode::GONE, code, detail)
+    (StatusCode::GONE, code, detail)
 }
 
 const fn address_pointer(channel: Channel) -> &'static str {
@@ -285,7 +268,7 @@ fn failed(failure: &Failure) -> Problem {
             "database_unavailable",
             "The service can't work right now; try again.",
         )
-        .retry_in(Duration::from_secs(2)),
+        .retry_in(OVERLOAD_RETRY),
         Failure::Storage(
             StorageError::Unique(_) | StorageError::Corrupt(_) | StorageError::Query(_) | StorageError::Cancelled,
         )

@@ -8,6 +8,7 @@ pub mod catcher;
 mod demo;
 pub mod directory;
 pub mod faults;
+mod run;
 mod server;
 pub mod tokens;
 mod wiring;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use self::demo::DemoOptions;
 use self::faults::Faults;
+pub use self::run::run;
 pub use self::server::Running;
 use crate::clock::{Clock, OffsetClock};
 use crate::domain::secret::Secret;

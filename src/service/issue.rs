@@ -17,6 +17,7 @@ use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
+use crate::storage::audit::Actor;
 use crate::storage::outbox::{self, NewDelivery};
 use crate::storage::{Connection, StorageError, accounts, invitations, transitions};
 
@@ -121,7 +122,7 @@ impl Service {
         let plan = Plan::new(self, &settings, command.purpose, wishes)?;
         check_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
-        let invitation = self.new_invitation(caller, &command, &plan, &settings, person);
+        let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
         let secret = plan.shown(&minted);
         let draft = Arc::new(Draft {
@@ -140,8 +141,7 @@ impl Service {
         &self,
         caller: &Caller,
         command: &Issue,
-        plan: &Plan,
-        settings: &Settings,
+        (plan, settings): (&Plan, &Settings),
         person: Person,
     ) -> Invitation {
         let now = self.clock.now();
@@ -199,12 +199,8 @@ struct Draft {
 impl Draft {
     fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
         let mut invitation = self.invitation.clone();
-        let key = invitation.account_key();
         let account = account_row(conn, &invitation)?;
         let now = conn.now()?;
-        for expired in transitions::expire_account(conn, &invitation.tenant, &key, now)? {
-            outbox::supersede(conn, expired, now)?;
-        }
         self.make_room(conn, &invitation, now)?;
         (invitation.created_at, invitation.updated_at, invitation.issued_at) = (now, now, now);
         invitation.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
@@ -220,9 +216,7 @@ impl Draft {
 
     /// Sees to it that no other invitation of the account is live.
     fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
-        let Some(live) = invitations::find_live(conn, &invitation.tenant, &invitation.account_key())? else {
-            return Ok(());
-        };
+        let Some(live) = live_invitation(conn, &self.caller.actor, invitation, now)? else { return Ok(()) };
         if self.if_exists == IfExists::Fail {
             return Err(Refusal::InvitationExists(live.id).into());
         }
@@ -232,6 +226,22 @@ impl Draft {
         outbox::supersede(conn, live.id, now)?;
         Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", "replaced"), &live)?)
     }
+}
+
+/// The account's live invitation; one that has run out is marked as expired on the way and is none.
+pub(super) fn live_invitation(
+    conn: &mut Connection,
+    actor: &Actor,
+    of: &Invitation,
+    now: Timestamp,
+) -> ServiceResult<Option<Invitation>> {
+    let Some(found) = invitations::find_live(conn, &of.tenant, &of.account_key())? else { return Ok(None) };
+    if !transitions::expire(conn, &found, now)? {
+        return Ok(Some(found));
+    }
+    outbox::supersede(conn, found.id, now)?;
+    note(conn, actor, now, ("invitation.expired", ""), &found)?;
+    Ok(None)
 }
 
 /// The account's row, made if it is new, held until the transaction ends. Always taken before the invitation's.

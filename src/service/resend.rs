@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::audit::note;
-use super::issue::{DeliveryMode, Issued, Plan, account_row, first_status, want_lock};
+use super::issue::{DeliveryMode, Issued, Plan, account_row, first_status, live_invitation, want_lock};
 use super::lookup::{Snapshot, resend_from, snapshot};
 use super::mint::{Minted, enqueue_message};
 use super::person::address;
@@ -92,9 +92,13 @@ struct Draft {
 impl Draft {
     fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
         let account = account_row(conn, &self.seen)?;
+        let now = conn.now()?;
+        let live = live_invitation(conn, &self.caller.actor, &self.seen, now)?;
+        if let Some(other) = live.filter(|live| live.id != self.seen.id) {
+            return Err(Refusal::InvitationExists(other.id).into());
+        }
         let current =
             invitations::find_locked(conn, &self.seen.tenant, self.seen.id)?.ok_or(Refusal::InvitationNotFound)?;
-        let now = conn.now()?;
         check_state(&current, now)?;
         if current.generation != self.seen.generation {
             // Somebody else has just resent it: from here on that is "too soon".
@@ -107,11 +111,6 @@ impl Draft {
         next.verifier = Some(self.minted.verifier.clone());
         next.attempts_left = self.minted.attempts_left;
         next.status = first_status(&next, &account, now);
-        if let Some(live) =
-            invitations::find_live(conn, &next.tenant, &next.account_key())?.filter(|live| live.id != next.id)
-        {
-            return Err(Refusal::InvitationExists(live.id).into());
-        }
         outbox::supersede(conn, current.id, now)?;
         if !transitions::reissue(conn, &current, &next).map_err(StorageError::repeatable)? {
             return Err(Refusal::ResendTooSoon(resend_from(&current).since(now)).into());

@@ -17,7 +17,7 @@ use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::domain::account::{Account, LockReason};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::ids::MessageId;
+use crate::domain::ids::{GrantId, MessageId};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::otp::Otp;
@@ -123,10 +123,12 @@ impl Service {
                 if account.lock_reason == Some(LockReason::AdminInitiated) {
                     return Err(Refusal::AccountDisabled.into());
                 }
-                match transitions::claim_accept(conn, &caller.tenant, id, generation, jti)? {
-                    Some(invitation) => Ok(Claim { invitation, account }),
-                    None => Err(not_claimable(&seen, grant_of(&seen), conn.now()?).into()),
+                if let Some(invitation) = transitions::claim_accept(conn, &caller.tenant, id, generation, jti)? {
+                    return Ok(Claim { invitation, account });
                 }
+                // Read again: who waited for the account's row saw the state before the winner's.
+                let current = invitations::find(conn, &caller.tenant, id)?.ok_or(Refusal::GrantInvalid)?;
+                Err(not_claimable(&current, jti, conn.now()?).into())
             })
             .await
     }
@@ -272,15 +274,12 @@ fn enqueue_activation(
     Ok(outbox::insert(conn, &row, now)?)
 }
 
-fn grant_of(invitation: &Invitation) -> Option<Timestamp> {
-    invitation.grant_expires_at
-}
-
 /// Why the claim got no row.
-fn not_claimable(seen: &Invitation, grant_end: Option<Timestamp>, now: Timestamp) -> Refusal {
-    let grant_lives = grant_end.is_some_and(|end| end > now);
-    match (seen.status, seen.accept_lease_until) {
-        (Status::Accepting, Some(until)) if grant_lives && until > now => Refusal::AcceptInProgress(until.since(now)),
+fn not_claimable(current: &Invitation, grant: GrantId, now: Timestamp) -> Refusal {
+    match (current.status, current.accept_lease_until) {
+        (Status::Accepting, Some(until)) if current.grant == Some(grant) && until > now => {
+            Refusal::AcceptInProgress(until.since(now))
+        }
         _ => Refusal::GrantInvalid,
     }
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::connection::{Connection, on_backend};
 use super::error::StorageError;
 use super::schema::audit_event as a;
-use crate::domain::ids::{AccountKey, AuditId, InvitationId, TenantId};
+use crate::domain::ids::{AccountKey, InvitationId, TenantId};
 use crate::domain::time::Timestamp;
 
 /// Who did something, and in which request.
@@ -40,7 +40,7 @@ pub struct Event<'a> {
 pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Event<'_>) -> Result<(), StorageError> {
     on_backend!(conn, |c| diesel::insert_into(a::table)
         .values((
-            a::id.eq(AuditId::new(now, &crate::entropy::bytes()).to_string()),
+            a::id.eq(crate::entropy::audit_id(now).to_string()),
             a::tenant.eq(event.tenant.as_str()),
             a::at.eq(now.millis()),
             a::event.eq(event.event),

@@ -86,7 +86,7 @@ impl Opener {
             connection.batch_execute("PRAGMA query_only = ON;").map_err(setup)?;
         }
         let clock = Arc::clone(&self.clock);
-        inv_now_utils::register_nondeterministic_impl(&mut connection, move || clock.now().millis()).map_err(setup)?;
+        inv_now_utils::register_nondeterministic_impl(&connection, move || clock.now().millis()).map_err(setup)?;
         Ok(connection)
     }
 
@@ -127,10 +127,11 @@ impl r2d2::ManageConnection for Opener {
 impl Connection {
     /// Begins a write transaction; on SQLite it takes the write lock at once, so that no later statement can fail for it.
     pub(crate) fn begin(&mut self) -> Result<(), StorageError> {
-        Ok(match self {
+        match self {
             Self::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
             Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
-        })
+        }
+        Ok(())
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), StorageError> {

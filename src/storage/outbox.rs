@@ -17,7 +17,7 @@ use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::time::Timestamp;
 
 /// How long a claimed row belongs to its worker; longer than any deadline of a call.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 
 const WITHOUT_SECRET: [&str; 3] =
     [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];

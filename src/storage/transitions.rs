@@ -11,38 +11,31 @@ use super::connection::{Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::{InvitationRow, person_json};
 use super::schema::invitation as i;
-use crate::domain::ids::{AccountKey, GrantId, InvitationId, TenantId};
+use crate::domain::ids::{GrantId, InvitationId, TenantId};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::time::Timestamp;
 
 /// Longest life of a grant.
-pub const GRANT_TTL: Duration = Duration::from_secs(600);
+pub const GRANT_TTL: Duration = Duration::from_mins(10);
 /// How long an acceptance may be under way before the same grant may claim it again; longer than any call to the directory.
-pub const ACCEPT_LEASE: Duration = Duration::from_secs(60);
+pub const ACCEPT_LEASE: Duration = Duration::from_mins(1);
 
-/// Marks the account's invitations that have run out as expired; returns their ids.
+/// Marks an invitation that has run out as expired; false when its state has changed, or it has not run out after all.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn expire_account(
-    conn: &mut Connection,
-    tenant: &TenantId,
-    key: &AccountKey,
-    now: Timestamp,
-) -> Result<Vec<InvitationId>, StorageError> {
-    let due = i::table
-        .filter(i::tenant.eq(tenant.as_str()))
-        .filter(i::realm_key.eq(&key.realm).and(i::username_key.eq(&key.username)))
+pub fn expire(conn: &mut Connection, seen: &Invitation, now: Timestamp) -> Result<bool, StorageError> {
+    let target = i::table
+        .filter(i::tenant.eq(seen.tenant.as_str()).and(i::id.eq(seen.id.to_string())))
         .filter(i::status.eq_any([Status::Provisioning.as_str(), Status::Pending.as_str()]))
         .filter(i::expires_at.le(inv_now().nullable()));
-    let ids: Vec<String> = on_backend!(conn, |c| diesel::update(due)
+    let rows = on_backend!(conn, |c| diesel::update(target)
         .set((i::status.eq(Status::Expired.as_str()), i::updated_at.eq(now.millis()), i::grant_jti.eq(None::<String>)))
-        .returning(i::id)
-        .get_results(c))?;
-    Ok(ids.iter().filter_map(|id| InvitationId::parse(id)).collect())
+        .execute(c))?;
+    Ok(rows == 1)
 }
 
-/// As [`expire_account`] for whoever is due, at most `limit`; returns what was expired.
+/// As [`expire`] for whatever is due, at most `limit`; returns what was expired.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.

@@ -2,9 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::TestApp;
-
-const PASSWORD: &str = "correct horse battery staple";
+use crate::support::{PASSWORD, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {
@@ -15,18 +13,30 @@ async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {
     let location = issued.header("location").to_owned();
     let issued = issued.ok(201);
     assert_eq!(location, format!("/v1/invitations/{}", issued["id"].as_str().unwrap()));
-    assert_eq!((&issued["status"], &issued["method"], &issued["delivery"]["status"]), (&json!("provisioning"), &json!("email_link"), &json!("queued")));
+    assert_eq!(
+        (&issued["status"], &issued["method"], &issued["delivery"]["status"]),
+        (&json!("provisioning"), &json!("email_link"), &json!("queued"))
+    );
     assert_eq!(issued["user"]["email"], "a•••@example.com");
     assert!(app.gateway.received("email").await.is_empty(), "nothing is sent before the lock is confirmed");
     app.work().await;
 
     assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], false);
     let sent = app.invitation(&issued["id"]).await;
-    assert_eq!((&sent["status"], &sent["delivery"]["status"], &sent["metadata"]), (&json!("pending"), &json!("sent"), &json!({"ticket": "HR-1"})));
+    assert_eq!(
+        (&sent["status"], &sent["delivery"]["status"], &sent["metadata"]),
+        (&json!("pending"), &json!("sent"), &json!({"ticket": "HR-1"}))
+    );
     assert_eq!(sent["account"], json!({"locked": true, "lockReason": "PENDING_ASK_PASSWORD", "directory": "synced"}));
     let mail = app.gateway.last("email").await;
-    assert_eq!((&mail["to"], &mail["subject"], &mail["toName"]), (&json!(user.email), &json!("Set your password"), &json!("Alex")));
-    assert_eq!((&mail["kind"], &mail["from"]), (&json!("invitation_email_link"), &json!("Example <no-reply@example.com>")));
+    assert_eq!(
+        (&mail["to"], &mail["subject"], &mail["toName"]),
+        (&json!(user.email), &json!("Set your password"), &json!("Alex"))
+    );
+    assert_eq!(
+        (&mail["kind"], &mail["from"]),
+        (&json!("invitation_email_link"), &json!("Example <no-reply@example.com>"))
+    );
     assert_eq!(mail["key"], mail["messageId"]);
     assert!(mail["text"].as_str().unwrap().contains("24 hours"));
 
@@ -43,14 +53,22 @@ async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {
     assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], true);
     app.work().await;
     let activation = app.gateway.last("email").await;
-    assert_eq!((&activation["kind"], &activation["subject"]), (&json!("activation_email"), &json!("Your password is set")));
+    assert_eq!(
+        (&activation["kind"], &activation["subject"]),
+        (&json!("activation_email"), &json!("Your password is set"))
+    );
     let done = app.invitation(&issued["id"]).await;
     assert_eq!(done["status"], "accepted");
     assert_eq!(done["account"], json!({"locked": false, "lockReason": null, "directory": "synced"}));
     assert_eq!(app.account(&user).await["state"], "UNLOCKED");
     let events = app.events(&issued["id"]).await;
     let expected = [
-        "invitation.issued", "account.synced", "invitation.lock_confirmed", "message.sent", "invitation.redeemed", "invitation.accepted",
+        "invitation.issued",
+        "account.synced",
+        "invitation.lock_confirmed",
+        "message.sent",
+        "invitation.redeemed",
+        "invitation.accepted",
         "message.sent",
     ];
     assert_eq!(events, expected);
@@ -82,13 +100,17 @@ async fn a_person_invited_by_sms_signs_in_with_the_code_and_sets_the_password() 
     app.issue(&user, json!({"method": "sms_otp", "expiresInMinutes": 10})).await;
 
     let sms = app.gateway.last("sms").await;
-    assert_eq!((&sms["to"], &sms["from"], &sms["kind"]), (&json!(user.phone), &json!("Example"), &json!("invitation_sms_otp")));
+    assert_eq!(
+        (&sms["to"], &sms["from"], &sms["kind"]),
+        (&json!(user.phone), &json!("Example"), &json!("invitation_sms_otp"))
+    );
     assert!(sms["text"].as_str().unwrap().contains("10 minutes"));
     assert!(sms.get("subject").is_none());
     let code = app.gateway.last_code("sms").await;
     let wrong = app.post("/v1/otp-logins", json!({"username": user.username, "otp": "wrong1"})).await.ok(200);
     assert_eq!(wrong, json!({"outcome": "rejected"}));
-    let login = app.post("/v1/otp-logins", json!({"username": user.username, "realm": "primary", "otp": code})).await.ok(200);
+    let login =
+        app.post("/v1/otp-logins", json!({"username": user.username, "realm": "primary", "otp": code})).await.ok(200);
     assert_eq!(login["outcome"], "password_setup_required");
     let (grant, setup_url) = (login["grant"].as_str().unwrap(), login["setupUrl"].as_str().unwrap());
     assert_eq!(setup_url, format!("https://app.example.com/set-password#token={grant}"));

@@ -69,7 +69,18 @@ impl TestApp {
             stopped.await.ok();
         }));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { database, directory, gateway, clock, url, service, worker, client, stop: Some(stop), leaves_outbox: false }
+        Self {
+            database,
+            directory,
+            gateway,
+            clock,
+            url,
+            service,
+            worker,
+            client,
+            stop: Some(stop),
+            leaves_outbox: false,
+        }
     }
 
     /// A new person in the realm PRIMARY.
@@ -180,7 +191,16 @@ impl TestApp {
     }
 
     pub(crate) async fn set_password(&self, grant: &str, password: &str) -> Reply {
-        self.send(self.request("POST", "/v1/redemptions/password").bearer_auth(grant).json(&json!({"password": password}))).await
+        self.send(
+            self.request("POST", "/v1/redemptions/password").bearer_auth(grant).json(&json!({"password": password})),
+        )
+        .await
+    }
+
+    /// The whole way from a link's token to a password that is set.
+    pub(crate) async fn accept(&self, token: &str) {
+        let redeemed = self.redeem_token(token).await.ok(200);
+        self.set_password(redeemed["grant"].as_str().unwrap(), super::PASSWORD).await.ok(200);
     }
 
     /// The events of the audit trail of an invitation.
@@ -219,7 +239,10 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         if settings.without.contains(&name) {
             return String::new();
         }
-        format!("[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 1000\n", gateway.url(name))
+        format!(
+            "[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 1000\n",
+            gateway.url(name)
+        )
     };
     format!(
         r##"
@@ -269,9 +292,4 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
 /// Eight hex digits that no other test has.
 pub(crate) fn unique() -> String {
     invited::entropy::bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Without a `scim2-server`, the sandbox's directory stands in.
-pub(crate) async fn sandbox_directory() -> String {
-    panic!("TEST_SCIM_URL is not set")
 }

@@ -60,9 +60,10 @@ impl Database {
     pub(crate) fn raw_bytes(&self) -> Vec<u8> {
         match self {
             Self::Postgres { .. } => Vec::new(),
-            Self::Sqlite { folder } => {
-                std::fs::read_dir(folder.path()).unwrap().flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
-            }
+            Self::Sqlite { folder } => std::fs::read_dir(folder.path())
+                .unwrap()
+                .flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+                .collect(),
         }
     }
 }

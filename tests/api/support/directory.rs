@@ -3,6 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use invited::clock::SystemClock;
+use invited::domain::secret::Secret;
+use invited::sandbox::directory::DirectoryOptions;
+use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
 
 /// What goes wrong with the next request of a method.
@@ -30,7 +34,11 @@ pub(crate) struct Call {
 impl Call {
     /// The value that a PATCH replaces at `path`.
     pub(crate) fn replaced(&self, path: &str) -> Option<&Value> {
-        self.body["Operations"].as_array()?.iter().find(|operation| operation["path"] == path).map(|operation| &operation["value"])
+        self.body["Operations"]
+            .as_array()?
+            .iter()
+            .find(|operation| operation["path"] == path)
+            .map(|operation| &operation["value"])
     }
 }
 
@@ -46,21 +54,28 @@ pub(crate) struct Directory {
     upstream: String,
     client: reqwest::Client,
     log: Arc<Mutex<Log>>,
+    _stand_in: Option<Running>,
 }
 
 impl Directory {
     pub(crate) async fn start() -> Self {
-        let upstream = upstream().await;
+        let (upstream, stand_in) = upstream();
         let log = Arc::new(Mutex::new(Log::default()));
-        let proxy = Arc::new(Proxy { upstream: upstream.clone(), client: reqwest::Client::builder().no_proxy().build().unwrap(), log: Arc::clone(&log) });
-        let server = HttpServer::new(move || App::new().app_data(web::Data::from(Arc::clone(&proxy))).default_service(web::to(pass)))
-            .workers(1)
-            .disable_signals()
-            .bind(("127.0.0.1", 0))
-            .unwrap();
+        let proxy = Arc::new(Proxy {
+            upstream: upstream.clone(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            log: Arc::clone(&log),
+        });
+        let server = HttpServer::new(move || {
+            App::new().app_data(web::Data::from(Arc::clone(&proxy))).default_service(web::to(pass))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
         let url = format!("http://{}", server.addrs()[0]);
         tokio::spawn(server.run());
-        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log }
+        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log, _stand_in: stand_in }
     }
 
     /// Base URL for the service.
@@ -91,37 +106,51 @@ impl Directory {
     pub(crate) async fn create(&self, realm: &str, user: Value) -> String {
         let mut body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "active": true});
         body.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
-        let request = self.client.post(format!("{}/{realm}/v2/Users", self.upstream)).bearer_auth("directory-token").json(&body);
+        let request =
+            self.client.post(format!("{}/{realm}/v2/Users", self.upstream)).bearer_auth("directory-token").json(&body);
         let created: Value = request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap();
         created["id"].as_str().unwrap().to_owned()
     }
 
     /// The user as the directory has it, past the proxy.
     pub(crate) async fn user(&self, realm: &str, id: &str) -> Value {
-        let request = self.client.get(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
+        let request =
+            self.client.get(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
         request.send().await.unwrap().json().await.unwrap()
     }
 
     /// An administrator changes the user in the directory itself.
     pub(crate) async fn set_active(&self, realm: &str, id: &str, active: bool) {
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "replace", "path": "active", "value": active}]});
-        let request = self.client.patch(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token").json(&body);
+        let request = self
+            .client
+            .patch(format!("{}/{realm}/v2/Users/{id}", self.upstream))
+            .bearer_auth("directory-token")
+            .json(&body);
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
     pub(crate) async fn delete(&self, realm: &str, id: &str) {
-        let request = self.client.delete(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
+        let request =
+            self.client.delete(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
         request.send().await.unwrap().error_for_status().unwrap();
     }
 }
 
 /// The real directory: a running `scim2-server` that `TEST_SCIM_URL` names, else the sandbox's own.
-async fn upstream() -> String {
+fn upstream() -> (String, Option<Running>) {
     #[expect(clippy::disallowed_methods, reason = "the tests are told their directory by the environment")]
-    match std::env::var("TEST_SCIM_URL") {
-        Ok(url) => url,
-        Err(_) => super::app::sandbox_directory().await,
+    if let Ok(url) = std::env::var("TEST_SCIM_URL") {
+        return (url, None);
     }
+    let options = DirectoryOptions {
+        port: 0,
+        token: Secret::new("directory-token".to_owned()),
+        faults: Arc::default(),
+        clock: Arc::new(SystemClock),
+    };
+    let running = sandbox::directory::start(options).unwrap();
+    (format!("{}/scim", running.base_url), Some(running))
 }
 
 struct Proxy {
@@ -145,14 +174,16 @@ impl Proxy {
 
     async fn forward(&self, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
-        let mut forwarded = self.client.request(method, format!("{}{}", self.upstream, request.uri())).body(body.to_vec());
+        let mut forwarded =
+            self.client.request(method, format!("{}{}", self.upstream, request.uri())).body(body.to_vec());
         for name in ["authorization", "content-type", "if-match", "accept"] {
             if let Some(value) = request.headers().get(name) {
                 forwarded = forwarded.header(name, value.to_str().unwrap());
             }
         }
         let answer = forwarded.send().await.unwrap();
-        let mut response = HttpResponse::build(actix_web::http::StatusCode::from_u16(answer.status().as_u16()).unwrap());
+        let mut response =
+            HttpResponse::build(actix_web::http::StatusCode::from_u16(answer.status().as_u16()).unwrap());
         for name in ["content-type", "etag"] {
             if let Some(value) = answer.headers().get(name) {
                 response.insert_header((name, value.to_str().unwrap()));

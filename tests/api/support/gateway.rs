@@ -25,7 +25,12 @@ impl Gateway {
 
     /// The next `times` messages of the channel get this answer.
     pub(crate) async fn answers(&self, channel: &str, response: ResponseTemplate, times: u64) {
-        Mock::given(path(format!("/{channel}"))).respond_with(response).up_to_n_times(times).with_priority(1).mount(&self.server).await;
+        Mock::given(path(format!("/{channel}")))
+            .respond_with(response)
+            .up_to_n_times(times)
+            .with_priority(1)
+            .mount(&self.server)
+            .await;
     }
 
     /// Every message that reached the channel: its body, with the idempotency key as `key`.
@@ -57,7 +62,8 @@ impl Gateway {
     /// The code of the newest message: what stands alone in a mail's line, or behind the colon of an SMS.
     pub(crate) async fn last_code(&self, channel: &str) -> String {
         let text = self.last(channel).await["text"].as_str().unwrap().to_owned();
-        let is_code = |word: &&str| word.len() >= 4 && word.len() <= 10 && word.chars().all(|c| c.is_ascii_alphanumeric());
+        let is_code =
+            |word: &&str| word.len() >= 4 && word.len() <= 10 && word.chars().all(|c| c.is_ascii_alphanumeric());
         let found = match channel {
             "sms" => text.split(": ").nth(1).and_then(|rest| rest.split('.').next()).filter(is_code),
             _ => text.lines().map(str::trim).find(is_code),

@@ -11,3 +11,6 @@ pub(crate) mod token;
 
 pub(crate) use app::{Settings, TestApp, User};
 pub(crate) use reply::Reply;
+
+/// A password that every rule allows.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";

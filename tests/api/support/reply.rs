@@ -48,6 +48,9 @@ impl Reply {
         let code = self.body["code"].as_str().unwrap_or_default().to_owned();
         let problem = self.problem(status, &code);
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        assert!(errors.iter().any(|error| error["pointer"] == pointer && error["code"] == field_code), "{pointer} {field_code} in {problem}");
+        assert!(
+            errors.iter().any(|error| error["pointer"] == pointer && error["code"] == field_code),
+            "{pointer} {field_code} in {problem}"
+        );
     }
 }

@@ -1,0 +1,239 @@
+//! What each key means: the typed sections of [`Config`] out of the flat list of keys.
+//!
+//! A wrong value is noted and a placeholder takes its place, so that all problems are found in one go; a `Config` with
+//! placeholders never leaves the parent module. How single values are judged is in `checks`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::checks::{self, MASTER_KEY_HINT};
+use super::layers::Layers;
+use super::{
+    AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, GatewayConfig, KeySource, LogConfig,
+    LogFormat, MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WorkerConfig,
+};
+use crate::domain::secret::Secret;
+use crate::domain::text::one_line;
+use crate::storage::outbox::LEASE;
+
+pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
+    let outbound = OutboundConfig { allow_insecure_http: layers.flag("outbound.allow_insecure_http") };
+    Config {
+        server: server(layers),
+        database: database(layers, pgsslmode),
+        secrets: secrets(layers),
+        auth: auth(layers, outbound),
+        email: gateway(layers, "email", outbound),
+        sms: gateway(layers, "sms", outbound),
+        directory: directory(layers, outbound),
+        outbound,
+        worker: worker(layers),
+        log: log(layers),
+        defaults: checks::settings(layers),
+    }
+}
+
+fn server(layers: &mut Layers) -> ServerConfig {
+    let listen = layers.text("server.listen").parse().unwrap_or_else(|_| {
+        layers.fail("server.listen", "must be an address and a port such as 127.0.0.1:8080");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    });
+    ServerConfig {
+        listen,
+        failure_floor: layers.millis("server.failure_floor_ms", 0..=10_000),
+        shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
+        workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
+    }
+}
+
+fn database(layers: &mut Layers, pgsslmode: Option<&str>) -> DatabaseConfig {
+    let url = layers.required_text("database.url");
+    if let Err(error) = checks::database_url(&url, pgsslmode) {
+        layers.fail("database.url", error);
+    }
+    DatabaseConfig {
+        url,
+        pool_size: layers.number("database.pool_size", 1..=1000),
+        checkout_timeout: layers.millis("database.checkout_timeout_ms", 1..=60_000),
+    }
+}
+
+fn secrets(layers: &mut Layers) -> SecretsConfig {
+    const KEY: &str = "secrets.master_keys";
+    let texts = layers.texts(KEY);
+    if texts.is_empty() {
+        layers.fail(KEY, MASTER_KEY_HINT);
+    }
+    let mut master_keys: Vec<MasterKey> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match checks::master_key(text) {
+            Ok(new) if master_keys.iter().any(|known| known.kid == new.kid) => {
+                layers.fail(KEY, format_args!("entry {} has the kid of another one", index + 1));
+            }
+            Ok(new) => master_keys.push(new),
+            Err(error) => layers.fail(KEY, format_args!("entry {} {error}", index + 1)),
+        }
+    }
+    SecretsConfig { master_keys }
+}
+
+fn auth(layers: &mut Layers, outbound: OutboundConfig) -> AuthConfig {
+    let keys = key_source(layers, outbound);
+    let token_type = layers.text("auth.token_type").to_lowercase();
+    AuthConfig {
+        issuer: layers.required_text("auth.issuer"),
+        audience: layers.required_text("auth.audience"),
+        algorithms: algorithms(layers, &keys),
+        keys,
+        tenant_claim: layers.required_text("auth.tenant_claim"),
+        scope_claim: layers.required_text("auth.scope_claim"),
+        token_type: token_type.trim_start_matches("application/").to_owned(),
+    }
+}
+
+fn key_source(layers: &mut Layers, outbound: OutboundConfig) -> KeySource {
+    let shared = Secret::new(layers.text("auth.hs256_secret"));
+    let has_shared = !shared.expose().is_empty();
+    match url(layers, "auth.jwks_url", outbound) {
+        Some(_) if has_shared => {
+            layers.fail("auth.jwks_url", "is given beside auth.hs256_secret; only one of them can be");
+        }
+        Some(url) => return KeySource::Jwks(url),
+        None if !has_shared && !layers.is_given("auth.jwks_url") => {
+            layers.fail("auth.jwks_url", "is required, or auth.hs256_secret");
+        }
+        None if has_shared && shared.expose().len() < 32 => {
+            layers.fail("auth.hs256_secret", "must have 32 bytes or more");
+        }
+        None => {}
+    }
+    KeySource::Shared(shared)
+}
+
+fn algorithms(layers: &mut Layers, keys: &KeySource) -> Vec<Algorithm> {
+    const KEY: &str = "auth.algorithms";
+    let names = layers.texts(KEY);
+    if matches!(keys, KeySource::Shared(_)) {
+        if layers.is_given(KEY) && layers.is_given("auth.hs256_secret") && names != ["HS256"] {
+            layers.fail(KEY, "can only be HS256 with auth.hs256_secret");
+        }
+        return vec![Algorithm::HS256];
+    }
+    if names.is_empty() {
+        layers.fail(KEY, "must name at least one algorithm");
+    }
+    let known: Vec<_> = names.iter().filter_map(|name| checks::asymmetric_algorithm(name)).collect();
+    if known.len() < names.len() {
+        layers.fail(KEY, "can only be RS256 to RS512, PS256 to PS512, ES256, ES384 and EdDSA with auth.jwks_url");
+    }
+    known
+}
+
+fn gateway(layers: &mut Layers, section: &str, outbound: OutboundConfig) -> Option<GatewayConfig> {
+    let key = |name: &str| format!("{section}.{name}");
+    let Some(driver) = layers.optional_text(&key("driver")) else {
+        if ["url", "token", "from"].iter().any(|name| layers.is_given(&key(name))) {
+            layers.fail(&key("driver"), "is required when the section has other keys");
+        }
+        return None;
+    };
+    if driver != "webhook" {
+        layers.fail(&key("driver"), r#"must be "webhook", or "" for none"#);
+        return None;
+    }
+    let timeout = timeout(layers, &key("timeout_ms"));
+    let token = Secret::new(layers.required_text(&key("token")));
+    let from = layers.required_text(&key("from"));
+    if !from.is_empty()
+        && let Err(error) = one_line(&from, 320)
+    {
+        layers.fail(&key("from"), error);
+    }
+    let url = required_url(layers, &key("url"), outbound)?;
+    Some(GatewayConfig { url, token, from, timeout })
+}
+
+fn directory(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryConfig {
+    if layers.text("directory.driver") != "scim" {
+        layers.fail("directory.driver", r#"must be "scim""#);
+    }
+    let base_url = layers.required_text("directory.base_url");
+    if !base_url.is_empty()
+        && let Err(error) = checks::url(&base_url.replace("{realm}", "PRIMARY"), outbound)
+    {
+        layers.fail("directory.base_url", error);
+    }
+    DirectoryConfig {
+        base_url,
+        credential: directory_credential(layers, outbound),
+        timeout: timeout(layers, "directory.timeout_ms"),
+        marker_attribute: layers.optional_text("directory.marker_attribute"),
+    }
+}
+
+fn directory_credential(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryCredential {
+    let token = Secret::new(layers.text("directory.token"));
+    if !layers.is_given("directory.client_id") {
+        if token.expose().is_empty() {
+            layers.fail("directory.token", "is required, or directory.client_id, client_secret and token_url");
+        }
+        return DirectoryCredential::Bearer(token);
+    }
+    if !token.expose().is_empty() {
+        layers.fail("directory.token", "is given beside directory.client_id; only one of them can be");
+    }
+    let client_id = layers.text("directory.client_id");
+    let client_secret = Secret::new(layers.required_text("directory.client_secret"));
+    let scope = layers.optional_text("directory.scope");
+    match required_url(layers, "directory.token_url", outbound) {
+        Some(token_url) => DirectoryCredential::ClientCredentials { token_url, client_id, client_secret, scope },
+        None => DirectoryCredential::Bearer(token),
+    }
+}
+
+fn worker(layers: &mut Layers) -> WorkerConfig {
+    WorkerConfig {
+        enabled: layers.flag("worker.enabled"),
+        concurrency: layers.number("worker.concurrency", 1..=1000),
+        poll_interval: layers.millis("worker.poll_interval_ms", 10..=600_000),
+    }
+}
+
+fn log(layers: &mut Layers) -> LogConfig {
+    let format = match layers.text("log.format").as_str() {
+        "json" => LogFormat::Json,
+        "text" => LogFormat::Text,
+        _ => {
+            layers.fail("log.format", r#"must be "json" or "text""#);
+            LogFormat::Json
+        }
+    };
+    let filter = layers.required_text("log.filter");
+    if EnvFilter::try_new(&filter).is_err() {
+        layers.fail("log.filter", r#"must be a level, or levels by module such as "info,invited::delivery=debug""#);
+    }
+    LogConfig { format, filter }
+}
+
+/// How long a call may take. Three of them, as a change in the directory can need, end before the lease does.
+fn timeout(layers: &mut Layers, key: &str) -> Duration {
+    layers.millis(key, 1..=i64::try_from(LEASE.as_millis() / 3).unwrap_or(i64::MAX))
+}
+
+/// The URL at `key`, if it is set and may be called.
+fn url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+    let text = layers.optional_text(key)?;
+    checks::url(&text, outbound).map_err(|error| layers.fail(key, error)).ok()
+}
+
+/// The URL at `key`, which must be set.
+fn required_url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+    if !layers.is_given(key) {
+        layers.fail_missing(key);
+    }
+    url(layers, key, outbound)
+}
