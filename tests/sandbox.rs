@@ -1,5 +1,7 @@
 //! `invited sandbox` as a newcomer meets it: one command, then the whole job clicked through in a real browser.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it can't go on")]
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

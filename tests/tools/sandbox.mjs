@@ -82,6 +82,7 @@ async function byLink(context) {
   const page = await openLink(context, mail);
   await heading(page, "Welcome, Alex");
   assert.equal(page.url(), `${DEMO_URL}/set-password`, "the token has left the address bar");
+  await picture(page, "sandbox-set-password");
 
   const problem = page.getByRole("alert");
   await typePassword(page, GOOD_PASSWORD, "something else");
@@ -90,7 +91,7 @@ async function byLink(context) {
   await problem.getByText("too short").waitFor();
   await typePassword(page, "my name is alex!");
   await problem.getByText("must not contain the user name").waitFor();
-  await picture(page, "sandbox-set-password");
+  await picture(page, "sandbox-refused");
 
   await page.reload();
   await heading(page, "Welcome, Alex");
@@ -165,7 +166,7 @@ const browser = await chromium.launch({ executablePath: TEST_CHROMIUM, args: ARG
 try {
   const complaints = [];
   for (const job of [byLink, byCodeAtLogin, byCodeOnPage, switches]) {
-    const context = await browser.newContext({ viewport: { width: 1180, height: 820 } });
+    const context = await browser.newContext({ viewport: { width: 1080, height: 680 } });
     context.setDefaultTimeout(TIMEOUT_MS);
     // A page that breaks its own policy, or a script that fails, is a failure even when the job goes on.
     context.on("weberror", (error) => complaints.push(String(error.error())));
