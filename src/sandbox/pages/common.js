@@ -15,7 +15,7 @@ export async function call(url, { method = "GET", body, headers = {} } = {}) {
     const answer = await reply.json().catch(() => ({}));
     return { ok: reply.ok, status: reply.status, body: answer };
   } catch {
-    return { ok: false, status: 0, body: { title: "No answer", detail: "The server could not be reached. Try again." } };
+    return { ok: false, status: 0, body: { detail: "The server could not be reached. Try again." } };
   }
 }
 
@@ -32,6 +32,9 @@ const WORDS = {
   invitation_accepted: "This invitation was used already: your password is set, and you can sign in.",
   invitation_revoked: "This invitation was withdrawn. Ask whoever invited you.",
   invitation_superseded: "A newer invitation was sent to you. Use the link in the latest message.",
+  invitation_failed: "This invitation cannot be completed. Ask for a new one.",
+  invitation_not_ready: "Your account is still being prepared. Load this page again in a moment.",
+  account_disabled: "Your account is locked for another reason. Ask your administrator.",
   grant_invalid: "This page was open for too long, or is open elsewhere. Open the link in the message again.",
   accept_in_progress: "Your password is being set right now. Wait a moment, then try again.",
   password_rejected: "Choose another password:",
@@ -56,12 +59,13 @@ const reasonText = (reason) => {
 
 /** Shows what a problem document (RFC 9457) says, in words for a person, with its code. */
 export function showProblem(place, { body = {}, status }) {
-  const words = WORDS[body.code] || [body.title, body.detail].filter(Boolean).join(": ") || `The answer was ${status}.`;
+  const words = WORDS[body.code] || body.detail || body.title || `The answer was ${status}.`;
   place.className = "note bad";
   place.replaceChildren(element("p", words));
   const lines = [
     ...(body.reasons || []).map(reasonText),
-    ...(body.errors || []).map((error) => [error.pointer, error.detail || error.code].filter(Boolean).join(" ")),
+    // The first error is often the whole story, told above already.
+    ...(body.errors || []).map(({ pointer, code, detail }) => [pointer, detail === words ? "" : detail || code].join(" ").trim()),
   ];
   if (lines.length) {
     const list = element("ul");

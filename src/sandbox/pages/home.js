@@ -3,6 +3,8 @@ import { byId, call, element, onSubmit, showNote, showProblem } from "./common.j
 const POLL_MS = 1500;
 let issuedId;
 
+const inWords = (time) => time.replace("T", " ").replace(/\.\d+Z/, " UTC");
+
 function personOf(value) {
   const [realm, username] = value.split("/");
   return { realm, username };
@@ -17,10 +19,10 @@ function showPeople(people) {
     ...people.map((person) => {
       const row = element("tr");
       const who = element("td", person.username);
-      who.append(element("div", [person.email, person.phone].filter(Boolean).join(" · "), "soft small"));
+      who.append(...[person.email, person.phone].filter(Boolean).map((address) => element("div", address, "soft small")));
       const state = element("td");
       state.append(person.active ? element("span", "active", "tag good") : element("span", "locked", "tag bad"));
-      row.append(who, element("td", person.realm, "small"), state);
+      row.append(who, element("td", person.realm, "small nowrap"), state);
       return row;
     }),
   );
@@ -34,7 +36,7 @@ function showInvitation(invitation) {
   const facts = [
     delivery.channel && `message ${delivery.status}${delivery.error ? ` (${delivery.error.code || delivery.error})` : ""}`,
     account && (account.locked ? "account locked until the password is set" : "account unlocked"),
-    invitation.expiresAt ? `expires ${invitation.expiresAt}` : "never expires",
+    invitation.expiresAt ? `expires ${inWords(invitation.expiresAt)}` : "never expires",
   ].filter(Boolean);
   const content = [line, element("p", facts.join(" · "), "small"), element("p", invitation.id, "mono small")];
   content.push(...warnings.map((warning) => element("p", `Note: ${warning.detail || warning.code || warning}`, "small")));
@@ -50,7 +52,7 @@ function showSwitches({ faults, clock }) {
     const select = byId(`fault-${name}`);
     if (document.activeElement !== select) select.value = value;
   }
-  byId("now").textContent = clock.now.replace("T", " ").replace(/\.\d+Z/, " UTC");
+  byId("now").textContent = inWords(clock.now);
   byId("ahead").hidden = clock.minutesAhead === 0;
   byId("ahead").textContent = `${clock.minutesAhead} min ahead`;
 }

@@ -56,7 +56,7 @@ function card(message) {
   const time = element("time", message.receivedAt.replace("T", " ").replace(/\.\d+Z/, " UTC"), "soft small");
   time.dateTime = message.receivedAt;
   const channel = message.channel === "sms" ? "SMS" : "E-mail";
-  header.append(element("span", channel, "tag"), element("h2", message.subject || "SMS"), time);
+  header.append(element("span", channel, "tag"), element("h2", message.subject || "Text message"), time);
   made.append(header, envelope(message), linked(message.text));
   const url = message.text.match(/https?:\/\/[^\s<>"]+/)?.[0];
   if (url) {
