@@ -7,7 +7,7 @@ use wiremock::ResponseTemplate;
 
 use crate::support::{PASSWORD, Settings, TestApp};
 
-async fn payloads_left(app: &TestApp) -> i64 {
+fn payloads_left(app: &TestApp) -> i64 {
     app.database.count("SELECT count(*) AS count FROM outbox WHERE payload IS NOT NULL")
 }
 
@@ -61,7 +61,7 @@ async fn a_message_that_is_refused_for_good_is_given_up_and_seen() {
     app.advance(Duration::from_mins(30));
     app.work().await;
     assert_eq!(app.gateway.received("email").await.len(), 1);
-    assert_eq!(payloads_left(&app).await, 0);
+    assert_eq!(payloads_left(&app), 0);
     app.finish().await;
 }
 
@@ -106,10 +106,10 @@ async fn nothing_of_a_secret_is_left_behind() {
     let code = app.gateway.last_code("email").await;
     let queued = app.user().await;
     let waiting = app.try_issue(&queued, json!({"method": "email_otp"})).await.ok(201);
-    assert_eq!(payloads_left(&app).await, 1, "the code that waits");
+    assert_eq!(payloads_left(&app), 1, "the code that waits");
     app.post(&format!("/v1/invitations/{}/revoke", waiting["id"].as_str().unwrap()), json!({})).await.ok(200);
     app.work().await;
-    assert_eq!(payloads_left(&app).await, 0);
+    assert_eq!(payloads_left(&app), 0);
     let bytes = app.database.raw_bytes();
     for secret in [token.as_str(), &token[48..], code.as_str(), PASSWORD] {
         assert!(

@@ -1,6 +1,6 @@
 //! The whole job, by each method.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp};
 
@@ -61,7 +61,12 @@ async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {
     assert_eq!(done["status"], "accepted");
     assert_eq!(done["account"], json!({"locked": false, "lockReason": null, "directory": "synced"}));
     assert_eq!(app.account(&user).await["state"], "UNLOCKED");
-    let events = app.events(&issued["id"]).await;
+    every_step_was_written_down(&app, &issued["id"]).await;
+    app.finish().await;
+}
+
+async fn every_step_was_written_down(app: &TestApp, id: &Value) {
+    let events = app.events(id).await;
     let expected = [
         "invitation.issued",
         "account.synced",
@@ -72,7 +77,6 @@ async fn a_person_invited_by_link_sets_the_password_and_is_unlocked() {
         "message.sent",
     ];
     assert_eq!(events, expected);
-    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,13 @@
 //! The service from outside: real HTTP, a real database, a real directory; what gateways and the directory received is asserted.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't go on fails"
+)]
+
 mod accounts;
 mod budget;
 mod concurrency;

@@ -37,7 +37,6 @@ pub(crate) struct TestApp {
     worker: Worker,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
-    leaves_outbox: bool,
 }
 
 impl User {
@@ -62,7 +61,7 @@ impl TestApp {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        let (database, directory, gateway) = (Database::create(), Directory::start().await, Gateway::start().await);
+        let (database, directory, gateway) = (Database::create(), Directory::start(), Gateway::start().await);
         let clock = Arc::new(OffsetClock::default());
         let toml = config(&database, &directory, &gateway, &settings);
         let config = Config::from_parts(Some(("test.toml", &toml)), []).unwrap_or_else(|error| panic!("{error}"));
@@ -76,18 +75,7 @@ impl TestApp {
             stopped.await.ok();
         }));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self {
-            database,
-            directory,
-            gateway,
-            clock,
-            url,
-            service,
-            worker,
-            client,
-            stop: Some(stop),
-            leaves_outbox: false,
-        }
+        Self { database, directory, gateway, clock, url, service, worker, client, stop: Some(stop) }
     }
 
     /// A new person in the realm PRIMARY.
@@ -127,11 +115,6 @@ impl TestApp {
     /// One pass over what ran out or was left behind.
     pub(crate) async fn sweep(&self) -> usize {
         self.service.sweep().await.unwrap()
-    }
-
-    /// This test ends with messages in the outbox, on purpose.
-    pub(crate) const fn leave_outbox(&mut self) {
-        self.leaves_outbox = true;
     }
 
     /// A token of the platform for the default tenant, with every scope.
@@ -230,11 +213,9 @@ impl TestApp {
         self.store().read(invited::storage::outbox::count_unsettled).await.unwrap()
     }
 
-    /// Ends the test: nothing may be left in the outbox, unless that was said.
+    /// Ends the test: nothing may be left in the outbox.
     pub(crate) async fn finish(mut self) {
-        if !self.leaves_outbox {
-            assert_eq!(self.unsettled().await, 0, "messages are left in the outbox");
-        }
+        assert_eq!(self.unsettled().await, 0, "messages are left in the outbox");
         self.stop.take().map(|stop| stop.send(()));
     }
 }
@@ -252,7 +233,7 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         )
     };
     format!(
-        r##"
+        r#"
         [server]
         listen = "127.0.0.1:0"
         workers = 2
@@ -283,7 +264,7 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         links.allowed_origins = ["https://app.example.com"]
         links.allowed_redirects = ["https://app.example.com/welcome", "https://docs.example.com/*"]
         {defaults}
-        "##,
+        "#,
         url = database.url(),
         issuer = token::ISSUER,
         audience = token::AUDIENCE,
@@ -296,7 +277,7 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
     )
 }
 
-/// Eight hex digits that no other test has.
+/// Hex digits that no other test has.
 pub(crate) fn unique() -> String {
-    invited::entropy::bytes::<6>().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", u64::from_be_bytes(invited::entropy::bytes()))
 }

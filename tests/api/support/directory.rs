@@ -62,7 +62,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let (upstream, stand_in) = upstream();
         let log = Arc::new(Mutex::new(Log::default()));
         let proxy = Arc::new(Proxy {
