@@ -17,7 +17,7 @@ pub mod delivery;
 pub mod directory;
 pub mod domain;
 pub mod entropy;
-mod failpoint;
+pub mod failpoint;
 pub mod gateway;
 pub mod http;
 pub mod outbound;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use invited::app::{App, open_store};
 use invited::clock::SystemClock;
 use invited::config::Config;
-use invited::{http, sandbox, telemetry};
+use invited::{failpoint, http, sandbox, telemetry};
 
 /// Takes people from invited to signed in.
 #[derive(Parser)]
@@ -59,7 +59,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve => {
             let config = load()?;
             telemetry::init(&config.log)?;
-            App::build(config, Arc::new(SystemClock)).await?.run(told_to_stop()).await
+            App::build(config, failpoint::clock()).await?.run(told_to_stop()).await
         }
         Command::Migrate => migrate(&load()?).await,
         Command::Openapi => {

@@ -94,7 +94,6 @@ impl Worker {
     pub async fn tick(&self) -> Result<usize, StorageError> {
         let limit = i64::from(self.0.parts.concurrency);
         let claimed = self.0.parts.store.write(move |conn| outbox::claim(conn, limit)).await?;
-        failpoint::hit("deliver.claimed");
         // Each in a task of its own: one that panics keeps its lease and is tried again, the others go on.
         let tasks: Vec<_> = claimed
             .into_iter()
@@ -117,6 +116,7 @@ impl Worker {
     }
 
     async fn work(&self, claimed: Claimed) -> Result<(), StorageError> {
+        failpoint::hit("deliver.claimed");
         let done = if claimed.attempts > retry::MAX_ATTEMPTS {
             Done::GivenUp { code: "gave_up".to_owned() }
         } else if claimed.kind == Kind::AccountSync {

@@ -22,8 +22,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::secret::Secret;
 use crate::domain::text::one_line;
 use crate::domain::time::Timestamp;
-use crate::service::{Caller, GRANT_TOKEN_TYPE};
-use crate::storage::audit::Actor;
+use crate::service::{Actor, Caller, GRANT_TOKEN_TYPE};
 
 /// Difference between clocks that is forgiven, in seconds.
 const LEEWAY: i64 = 30;

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use crate::domain::invitation::{Channel, Over};
 use crate::service::error::PasswordRefusal;
 use crate::service::{Failure, Refusal, ServiceError};
-use crate::storage::StorageError;
 
 /// When an overloaded process may be asked again.
 const OVERLOAD_RETRY: Duration = Duration::from_secs(2);
@@ -262,23 +261,11 @@ const fn address_pointer(channel: Channel) -> &'static str {
 
 fn failed(failure: &Failure) -> Problem {
     tracing::error!(error = %Chain(failure), "a request failed");
-    match failure {
-        Failure::Storage(StorageError::Unavailable(_) | StorageError::Conflict(_)) => Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "database_unavailable",
-            "The service can't work right now; try again.",
-        )
-        .retry_in(OVERLOAD_RETRY),
-        Failure::Storage(
-            StorageError::Unique(_) | StorageError::Corrupt(_) | StorageError::Query(_) | StorageError::Cancelled,
-        )
-        | Failure::Key(_)
-        | Failure::Corrupt(_)
-        | Failure::Cancelled
-        | Failure::Internal(_) => {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
-        }
+    if failure.may_be_repeated() {
+        let detail = "The service can't work right now; try again.";
+        return Problem::new(DOWN, "database_unavailable", detail).retry_in(OVERLOAD_RETRY);
     }
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong on our side.")
 }
 
 /// An error with everything that caused it, for one line of log.

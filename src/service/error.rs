@@ -78,6 +78,14 @@ pub enum Failure {
     Internal(&'static str),
 }
 
+impl Failure {
+    /// Whether nothing was done, or the same call may be repeated.
+    #[must_use]
+    pub const fn may_be_repeated(&self) -> bool {
+        matches!(self, Self::Storage(StorageError::Unavailable(_) | StorageError::Conflict(_)))
+    }
+}
+
 /// A refusal or a failure.
 #[derive(Debug)]
 pub enum ServiceError {

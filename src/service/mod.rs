@@ -34,7 +34,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
 use crate::domain::settings::Settings;
-use crate::storage::audit::Actor;
+pub use crate::storage::audit::Actor;
 use crate::storage::{self, Store};
 use hashing::Hasher;
 

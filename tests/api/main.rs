@@ -11,6 +11,8 @@
 mod accounts;
 mod budget;
 mod concurrency;
+#[cfg(feature = "failpoints")]
+mod crash;
 mod delivery;
 mod expiry;
 mod journey;

@@ -80,14 +80,7 @@ impl TestApp {
 
     /// A new person in the realm PRIMARY.
     pub(crate) async fn user(&self) -> User {
-        let name = format!("alex.{}", unique());
-        let (email, phone) = (format!("{name}@example.com"), "+15550100001".to_owned());
-        let user = json!({
-            "userName": name, "displayName": "Alex", "emails": [{"value": email, "primary": true}],
-            "phoneNumbers": [{"value": phone, "type": "mobile"}]
-        });
-        let id = self.directory.create("PRIMARY", user).await;
-        User { id, username: name, email, phone }
+        self.directory.person().await
     }
 
     /// Moves the time for the service and its database alike.
@@ -222,7 +215,7 @@ impl TestApp {
 
 const MASTER_KEY: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
-fn config(database: &Database, directory: &Directory, gateway: &Gateway, settings: &Settings) -> String {
+pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gateway, settings: &Settings) -> String {
     let channel = |name: &str, from: &str| {
         if settings.without.contains(&name) {
             return String::new();
@@ -275,6 +268,13 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         directory = settings.directory,
         defaults = settings.defaults,
     )
+}
+
+/// A token of the platform that is good for the time that tests with processes of their own move about in.
+pub(crate) fn issue_token(ahead: Duration) -> String {
+    let now = invited::clock::SystemClock.now();
+    let scopes = "invitations:read invitations:write accounts:read";
+    token::sign(&token::claims("default", scopes, now.after(ahead).seconds()), "at+jwt")
 }
 
 /// Hex digits that no other test has.

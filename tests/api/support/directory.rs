@@ -8,6 +8,9 @@ use invited::domain::secret::Secret;
 use invited::sandbox::directory::DirectoryOptions;
 use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::app::{User, unique};
 
 /// What goes wrong with the next request of a method.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(crate) enum Fault {
     AppliedThenSilence,
     /// It is not passed on, and no answer comes.
     Silence,
+    /// It waits until the test lets it go, and is passed on then.
+    Held(Arc<Notify>),
 }
 
 /// A call that reached the directory.
@@ -105,6 +110,18 @@ impl Directory {
     /// Every PATCH that the service made.
     pub(crate) fn patches(&self) -> Vec<Call> {
         self.calls().into_iter().filter(|call| call.method == "PATCH").collect()
+    }
+
+    /// A new person in the realm PRIMARY.
+    pub(crate) async fn person(&self) -> User {
+        let name = format!("alex.{}", unique());
+        let (email, phone) = (format!("{name}@example.com"), "+15550100001".to_owned());
+        let user = json!({
+            "userName": name, "displayName": "Alex", "emails": [{"value": email, "primary": true}],
+            "phoneNumbers": [{"value": phone, "type": "mobile"}]
+        });
+        let id = self.create("PRIMARY", user).await;
+        User { id, username: name, email, phone }
     }
 
     /// Creates a user in the directory, past the proxy; returns its id.
@@ -215,6 +232,10 @@ async fn pass(request: HttpRequest, body: web::Bytes, proxy: web::Data<Proxy>) -
             silence().await
         }
         Some(Fault::Silence) => silence().await,
+        Some(Fault::Held(until)) => {
+            until.notified().await;
+            proxy.forward(&request, body).await
+        }
     }
 }
 
