@@ -17,7 +17,7 @@ use crate::delivery::{self, Worker};
 use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
 use crate::domain::keys::Keyring;
 use crate::gateway::{EmailGateway, SmsGateway, WebhookConfig, WebhookEmail, WebhookSms};
-use crate::http::{self, Authenticator, Jwks, Keys, Listening, Rules};
+use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
 
@@ -72,12 +72,13 @@ impl App {
             concurrency,
         })?;
         let authenticator = authenticator(&config, clock)?;
+        let limiter = Limiter::new(config.server.public_calls_per_minute, config.server.trusted_proxies);
         let listener = http::bind(config.server.listen)
             .with_context(|| format!("server.listen: {} can't be listened on", config.server.listen))?;
         let address = listener.local_addr()?;
         let listening =
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
-        let server = http::serve(listening, http::State { service: Arc::clone(&service), authenticator })?;
+        let server = http::serve(listening, http::State { service: Arc::clone(&service), authenticator }, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
         Ok(Self { address, server, service, worker, background, shutdown_timeout: config.server.shutdown_timeout })
     }

@@ -19,6 +19,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Settings;
 use layers::Layers;
@@ -46,6 +47,9 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// A failed redemption takes at least this long.
     pub failure_floor: Duration,
+    /// 0 is no limit.
+    pub public_calls_per_minute: u32,
+    pub trusted_proxies: Vec<IpRange>,
     pub shutdown_timeout: Duration,
     /// `None`: one per core.
     pub workers: Option<usize>,

@@ -16,6 +16,7 @@ use super::{
     AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, GatewayConfig, KeySource, LogConfig,
     LogFormat, MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WorkerConfig,
 };
+use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
 use crate::domain::text::one_line;
 use crate::storage::outbox::LEASE;
@@ -44,10 +45,22 @@ fn server(layers: &mut Layers) -> ServerConfig {
     });
     ServerConfig {
         listen,
+        public_calls_per_minute: layers.number("server.public_calls_per_minute", 0..=1_000_000),
+        trusted_proxies: trusted_proxies(layers),
         failure_floor: layers.millis("server.failure_floor_ms", 0..=10_000),
         shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
         workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
     }
+}
+
+fn trusted_proxies(layers: &mut Layers) -> Vec<IpRange> {
+    const KEY: &str = "server.trusted_proxies";
+    let ranges = layers.texts(KEY);
+    let parsed = ranges.iter().map(|range| range.parse());
+    parsed.collect::<Result<_, _>>().unwrap_or_else(|error: NotARange| {
+        layers.fail(KEY, error);
+        Vec::new()
+    })
 }
 
 fn database(layers: &mut Layers, pgsslmode: Option<&str>) -> DatabaseConfig {

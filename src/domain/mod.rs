@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod contact;
 pub mod ids;
 pub mod invitation;
+pub mod ip_range;
 pub mod keys;
 pub mod message;
 pub mod otp;

@@ -1,6 +1,6 @@
 //! The only code that knows HTTP: routes translate requests into use cases and their outcomes into answers.
 //!
-//! Order of the layers, from outside: request ids, tenant and problems; CORS of the public routes; the routes.
+//! Order of the layers, from outside: request ids, tenant and problems; CORS and rate limit of the public routes; the routes.
 
 mod accounts;
 mod auth;
@@ -9,6 +9,7 @@ mod extract;
 mod health;
 mod invitations;
 mod jwks;
+mod limit;
 pub mod openapi;
 mod otp_logins;
 pub mod problem;
@@ -27,6 +28,7 @@ use utoipa_actix_web::AppExt;
 
 pub use auth::{Authenticator, Keys, Rules};
 pub use jwks::Jwks;
+pub use limit::Limiter;
 
 use crate::service::Service;
 
@@ -48,13 +50,14 @@ pub struct Listening {
 ///
 /// # Errors
 /// That the socket can't be used.
-pub fn serve(listening: Listening, state: State) -> std::io::Result<Server> {
-    let state = web::Data::new(state);
+pub fn serve(listening: Listening, state: State, limiter: Limiter) -> std::io::Result<Server> {
+    let (state, limiter) = (web::Data::new(state), web::Data::new(limiter));
     let document = Arc::new(openapi::json());
     let server = HttpServer::new(move || {
         let document = Arc::clone(&document);
         let (app, api) = App::new()
             .app_data(web::Data::clone(&state))
+            .app_data(web::Data::clone(&limiter))
             .app_data(web::PayloadConfig::new(extract::BODY_MAX))
             .into_utoipa_app()
             .openapi(openapi::frame())
@@ -64,6 +67,7 @@ pub fn serve(listening: Listening, state: State) -> std::io::Result<Server> {
         app.configure(move |config| routes::documents(config, &document))
             .app_data(unrouted)
             .default_service(web::to(routes::unrouted))
+            .wrap(from_fn(limit::layer))
             .wrap(from_fn(cors::layer))
             .wrap(from_fn(request::layer))
     });

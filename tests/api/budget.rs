@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Reply, TestApp, User};
+use crate::support::{PASSWORD, Reply, Settings, TestApp, User};
 
 async fn otp_invitation(app: &TestApp) -> (User, Value, String) {
     let user = app.user().await;
@@ -158,6 +158,24 @@ fn observable(reply: Reply) -> (u16, BTreeMap<String, String>, Value) {
     let mut body = reply.problem(400, "invalid_or_expired");
     body.as_object_mut().unwrap().remove("traceId");
     (status, headers, body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_asks_too_often_is_slowed_down_whatever_it_asks_for() {
+    let app = TestApp::with(Settings { calls_per_minute: 3, ..Settings::default() }).await;
+    let (user, _, code) = otp_invitation(&app).await;
+    let nobody = User { username: "nobody".to_owned(), ..user.clone() };
+    app.redeem_code(&nobody, "wrong1").await.problem(400, "invalid_or_expired");
+    app.redeem_token("inv1_nonsense").await.problem(400, "invalid_or_expired");
+    let grant = app.redeem_code(&user, &code).await.ok(200)["grant"].as_str().unwrap().to_owned();
+    for _ in 0..2 {
+        let refused = app.redeem_code(&nobody, "wrong1").await;
+        assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().unwrap()));
+        refused.problem(429, "rate_limited");
+        app.set_password(&grant, PASSWORD).await.problem(429, "rate_limited");
+    }
+    app.account(&user).await;
+    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -113,6 +113,7 @@ impl From<Redeemed> for RedemptionAnswer {
         (status = 400, description = "`invalid_or_expired`, or the body can't be used.", body = Problem),
         (status = 409, description = "A genuine link that can't be redeemed right now.", body = Problem),
         (status = 410, description = "A genuine link whose invitation is over.", body = Problem),
+        (status = 429, description = "`rate_limited`: too many calls from this address.", body = Problem),
         (status = 503, description = "Try again.", body = Problem),
     )
 )]

@@ -47,6 +47,7 @@ pub(crate) struct PasswordAnswer {
         (status = 403, description = "`account_disabled`: by somebody else; nothing was changed.", body = Problem),
         (status = 409, description = "`accept_in_progress`, or the account is gone.", body = Problem),
         (status = 422, description = "`password_rejected`, with `reasons`.", body = Problem),
+        (status = 429, description = "`rate_limited`: too many calls from this address.", body = Problem),
         (status = 503, description = "`directory_unavailable`: the grant stays good.", body = Problem),
     )
 )]

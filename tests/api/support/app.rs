@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) defaults: &'static str,
     /// TOML in `[directory]`.
     pub(crate) directory: &'static str,
+    /// Calls of the public routes a minute; no limit when 0.
+    pub(crate) calls_per_minute: u32,
     /// Channels that have no gateway.
     pub(crate) without: &'static [&'static str],
 }
@@ -231,6 +233,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         listen = "127.0.0.1:0"
         workers = 2
         failure_floor_ms = 0
+        public_calls_per_minute = {calls_per_minute}
         shutdown_timeout_seconds = 1
         [database]
         url = "{url}"
@@ -258,6 +261,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         links.allowed_redirects = ["https://app.example.com/welcome", "https://docs.example.com/*"]
         {defaults}
         "#,
+        calls_per_minute = settings.calls_per_minute,
         url = database.url(),
         issuer = token::ISSUER,
         audience = token::AUDIENCE,
