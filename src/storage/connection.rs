@@ -143,7 +143,7 @@ impl Connection {
     }
 
     /// The database's clock; on PostgreSQL a statement of its own, so that it is read after any wait for a lock.
-    pub(crate) fn now(&mut self) -> Result<crate::domain::time::Timestamp, StorageError> {
+    pub fn now(&mut self) -> Result<crate::domain::time::Timestamp, StorageError> {
         use diesel::RunQueryDsl as _;
         let millis: i64 = on_backend!(self, |c| diesel::select(inv_now()).get_result(c))?;
         Ok(crate::domain::time::Timestamp::from_millis(millis))

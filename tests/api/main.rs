@@ -19,4 +19,5 @@ mod journey;
 mod resend;
 mod revoke;
 mod saga;
+mod settings;
 mod support;
