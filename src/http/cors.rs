@@ -17,16 +17,16 @@ use super::request::tenant_of;
 /// Where the public routes are.
 const PUBLIC: &str = "/v1/redemptions";
 
-/// Whether the invited person's page calls this, without a credential.
-pub(super) fn is_public(path: &str) -> bool {
-    path == PUBLIC || path.starts_with("/v1/redemptions/")
+/// Whether the invited person's page calls this, without a credential. Judges the path as the routes match it, percent-decoded.
+pub(super) fn is_public(request: &ServiceRequest) -> bool {
+    request.match_info().as_str().strip_prefix(PUBLIC).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 pub(super) async fn layer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let origin = request.headers().get(ORIGIN).filter(|_| is_public(request.path())).cloned();
+    let origin = request.headers().get(ORIGIN).filter(|_| is_public(&request)).cloned();
     let Some(origin) = origin else {
         return next.call(request).await.map(ServiceResponse::map_into_boxed_body);
     };

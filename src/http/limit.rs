@@ -82,7 +82,7 @@ pub(super) async fn layer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let limiter = request.app_data::<web::Data<Limiter>>().filter(|_| is_public(request.path()));
+    let limiter = request.app_data::<web::Data<Limiter>>().filter(|_| is_public(&request));
     match limiter.and_then(|limiter| limiter.wait(&request)) {
         None => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
         Some(wait) => {
