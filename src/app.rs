@@ -213,7 +213,8 @@ fn authenticator(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Authe
     let auth = &config.auth;
     let keys = match &auth.keys {
         KeySource::Jwks(url) => {
-            Keys::Jwks(Jwks::new(url.clone(), config.outbound.allow_insecure_http).context("auth.jwks_url")?)
+            let jwks = Jwks::new(url.clone(), config.outbound.allow_insecure_http).context("auth.jwks_url")?;
+            Keys::Jwks(Box::new(jwks))
         }
         KeySource::Shared(secret) => Keys::shared(secret),
     };

@@ -41,7 +41,7 @@ pub struct Rules {
 /// Where the keys come from.
 pub enum Keys {
     /// The issuer's published keys.
-    Jwks(Jwks),
+    Jwks(Box<Jwks>),
     /// One shared secret, for development.
     Shared(DecodingKey),
 }
@@ -92,7 +92,9 @@ impl Authenticator {
 
     async fn verified_claims(&self, jwt: &str) -> Result<Value, Rejected> {
         let header = jsonwebtoken::decode_header(jwt).map_err(|_| Rejected::Token)?;
-        if !self.rules.algorithms.contains(&header.alg) || !self.is_right_type(header.typ.as_deref()) {
+        // No extension is known here, so none may be critical (RFC 7515 §4.1.11).
+        let is_known = self.rules.algorithms.contains(&header.alg) && header.crit.is_none();
+        if !is_known || !self.is_right_type(header.typ.as_deref()) {
             return Err(Rejected::Token);
         }
         let mut validation = Validation::new(header.alg);

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::Client;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard, RwLock};
 use url::Url;
 
 use crate::domain::time::Timestamp;
@@ -25,24 +25,32 @@ const DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct NoKeys;
 
+/// The keys by their id, each with the algorithm it is bound to, if any.
+type Keys = HashMap<String, (Option<String>, Arc<DecodingKey>)>;
+
 pub struct Jwks {
     client: Client,
     url: Url,
-    /// Held while keys are fetched, so that only one request is.
-    cache: Mutex<Cache>,
+    published: RwLock<Published>,
+    /// When they were last asked for. Held while they are fetched, so that only one request is; who has a key does not wait.
+    asked_at: Mutex<Option<Timestamp>>,
 }
 
 #[derive(Default)]
-struct Cache {
-    keys: HashMap<String, (Option<String>, Arc<DecodingKey>)>,
+struct Published {
+    keys: Keys,
     fetched_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
 }
 
-impl Cache {
-    fn usable(&self, kid: &str, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
-        let (named, key) = self.keys.get(kid)?;
-        named.as_ref().is_none_or(|named| *named == format!("{algorithm:?}")).then(|| Arc::clone(key))
+impl Published {
+    fn is_old(&self, now: Timestamp) -> bool {
+        self.fetched_at.is_none_or(|at| now.since(at) >= MAX_AGE)
+    }
+
+    fn usable(&self, kid: &str, algorithm: Algorithm) -> Result<Option<Arc<DecodingKey>>, NoKeys> {
+        self.fetched_at.ok_or(NoKeys)?;
+        let Some((named, key)) = self.keys.get(kid) else { return Ok(None) };
+        Ok(named.as_ref().is_none_or(|named| *named == format!("{algorithm:?}")).then(|| Arc::clone(key)))
     }
 }
 
@@ -51,7 +59,7 @@ impl Jwks {
     /// [`OutboundError`] when the URL is not one whose answer can be believed.
     pub fn new(url: Url, allow_insecure_http: bool) -> Result<Self, OutboundError> {
         outbound::check_url(&url, allow_insecure_http)?;
-        Ok(Self { client: outbound::client(DEADLINE)?, url, cache: Mutex::new(Cache::default()) })
+        Ok(Self { client: outbound::client(DEADLINE)?, url, published: RwLock::default(), asked_at: Mutex::default() })
     }
 
     /// The key of this id, when it may be used with this algorithm.
@@ -61,36 +69,103 @@ impl Jwks {
         algorithm: Algorithm,
         now: Timestamp,
     ) -> Result<Option<Arc<DecodingKey>>, NoKeys> {
-        let mut cache = self.cache.lock().await;
-        let is_old = cache.fetched_at.is_none_or(|at| now.since(at) >= MAX_AGE);
-        let may_ask = cache.asked_at.is_none_or(|at| now.since(at) >= MIN_AGE);
-        if may_ask && (is_old || !cache.keys.contains_key(kid)) {
-            cache.asked_at = Some(now);
-            if let Some(keys) = self.fetch().await {
-                (cache.keys, cache.fetched_at) = (keys, Some(now));
-            } else {
-                tracing::warn!("the token issuer's keys can't be fetched");
-            }
+        let (is_known, is_old) = {
+            let published = self.published.read().await;
+            (published.keys.contains_key(kid), published.is_old(now))
+        };
+        if !is_known {
+            self.refresh(kid, now, self.asked_at.lock().await).await;
+        } else if is_old && let Ok(asked_at) = self.asked_at.try_lock() {
+            self.refresh(kid, now, asked_at).await;
         }
-        if cache.fetched_at.is_none() {
-            return Err(NoKeys);
-        }
-        Ok(cache.usable(kid, algorithm))
+        self.published.read().await.usable(kid, algorithm)
     }
 
-    async fn fetch(&self) -> Option<HashMap<String, (Option<String>, Arc<DecodingKey>)>> {
+    /// Fetches the keys, unless that was done or tried a moment ago.
+    async fn refresh(&self, kid: &str, now: Timestamp, mut asked_at: MutexGuard<'_, Option<Timestamp>>) {
+        {
+            let published = self.published.read().await;
+            let is_needed = published.is_old(now) || !published.keys.contains_key(kid);
+            if !is_needed || asked_at.is_some_and(|at| now.since(at) < MIN_AGE) {
+                return;
+            }
+        }
+        *asked_at = Some(now);
+        if let Some(keys) = self.fetch().await {
+            *self.published.write().await = Published { keys, fetched_at: Some(now) };
+        } else {
+            tracing::warn!("the token issuer's keys can't be fetched");
+        }
+    }
+
+    async fn fetch(&self) -> Option<Keys> {
         let response = self.client.get(self.url.clone()).send().await.ok()?;
         if !response.status().is_success() {
             return None;
         }
         let set: serde_json::Value = serde_json::from_slice(&outbound::read_body(response).await?).ok()?;
-        // Keys of kinds that we do not know are passed over.
+        // Keys of kinds that we do not know, and those that encrypt, are passed over.
         let usable = set.get("keys")?.as_array()?.iter().filter_map(|key| {
             let jwk: Jwk = serde_json::from_value(key.clone()).ok()?;
+            if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
+                return None;
+            }
             let key = DecodingKey::from_jwk(&jwk).ok()?;
             let algorithm = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
             Some((jwk.common.key_id?, (algorithm, Arc::new(key))))
         });
         Some(usable.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wiremock::matchers::method;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_795_514_400_000);
+
+    /// An issuer that answers once with these uses of the key by its id, and never again.
+    async fn issuer(published: &[(&str, &str)]) -> (Jwks, MockServer) {
+        let keys: Vec<_> = published
+            .iter()
+            .map(|(kid, used_for)| {
+                let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+                json!({"kty": "OKP", "crv": "Ed25519", "x": x, "kid": kid, "use": used_for})
+            })
+            .collect();
+        let server = MockServer::start().await;
+        let answer = |response| Mock::given(method("GET")).respond_with(response);
+        answer(ResponseTemplate::new(200).set_body_json(json!({"keys": keys}))).up_to_n_times(1).mount(&server).await;
+        answer(ResponseTemplate::new(200).set_delay(Duration::from_hours(1))).mount(&server).await;
+        (Jwks::new(server.uri().parse().unwrap(), false).unwrap(), server)
+    }
+
+    async fn is_found(jwks: &Jwks, kid: &str, now: Timestamp) -> bool {
+        jwks.find(kid, Algorithm::EdDSA, now).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_encrypts_checks_no_signature() {
+        let (jwks, _issuer) = issuer(&[("signs", "sig"), ("encrypts", "enc")]).await;
+        assert!(is_found(&jwks, "signs", NOW).await);
+        assert!(!is_found(&jwks, "encrypts", NOW).await);
+    }
+
+    #[tokio::test]
+    async fn who_has_a_key_does_not_wait_while_the_issuer_is_asked_for_another() {
+        for later in [MIN_AGE, MAX_AGE] {
+            let (jwks, _issuer) = issuer(&[("known", "sig")]).await;
+            assert!(is_found(&jwks, "known", NOW).await);
+            let now = NOW.after(later);
+            tokio::select! {
+                biased;
+                _ = is_found(&jwks, "unknown", now) => panic!("it waits for the issuer, who is silent"),
+                found = is_found(&jwks, "known", now) => assert!(found),
+            }
+        }
     }
 }
