@@ -13,6 +13,9 @@ use crate::storage::accounts::{self, Observation};
 use crate::storage::outbox::{self, Claimed, Settlement};
 use crate::storage::{Connection, StorageError, invitations, transitions};
 
+/// The first try that is no longer repeated at once.
+const AT_ONCE: i64 = 3;
+
 impl Worker {
     /// One try; settles its row itself when it worked, in the transaction that lets the messages go.
     pub(super) async fn sync_account(&self, claimed: &Claimed) -> Result<Done, StorageError> {
@@ -106,12 +109,16 @@ impl Worker {
     fn directory_failed(&self, claimed: &Claimed, error: &DirectoryError) -> Done {
         tracing::warn!(message.id = %claimed.id, error = %error, "the directory does not agree yet");
         match error {
-            DirectoryError::NotFound | DirectoryError::Ambiguous => Done::GivenUp { code: "user_gone".to_owned() },
-            // Somebody was faster: look again at once.
-            DirectoryError::Changed => Done::Retry { at: self.now(), code: "changed".to_owned() },
-            DirectoryError::PasswordRejected { .. } | DirectoryError::NotApplied(_) | DirectoryError::Unknown(_) => {
-                self.retry(claimed, "directory_unavailable", None)
+            DirectoryError::NotFound => Done::GivenUp { code: "user_gone".to_owned() },
+            // Somebody was faster: look again at once, unless that happens all the time.
+            DirectoryError::Changed if claimed.attempts < AT_ONCE => {
+                Done::Retry { at: self.now(), code: "changed".to_owned() }
             }
+            DirectoryError::Changed
+            | DirectoryError::Ambiguous
+            | DirectoryError::PasswordRejected { .. }
+            | DirectoryError::NotApplied(_)
+            | DirectoryError::Unknown(_) => self.retry(claimed, "directory_unavailable", None),
         }
     }
 }

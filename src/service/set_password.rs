@@ -29,6 +29,9 @@ use crate::storage::outbox::NewDelivery;
 use crate::storage::transitions::{self, ACCEPT_LEASE, AcceptEnd};
 use crate::storage::{Connection, accounts, invitations, outbox};
 
+/// However many calls an attempt takes, the last has ended well before another may claim: the lease is a minute.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(50);
+
 /// A password that was set.
 #[derive(Debug)]
 pub struct Accepted {
@@ -78,7 +81,8 @@ impl Service {
         failpoint::hit("accept.before_claim");
         let claim = self.claim(caller, grant).await?;
         failpoint::hit("accept.claimed");
-        let attempt = self.change_password(&claim, password).await;
+        let attempt = tokio::time::timeout(ATTEMPT_DEADLINE, self.change_password(&claim, password)).await;
+        let attempt = attempt.unwrap_or(Attempt::Unknown);
         failpoint::hit("accept.applied");
         match attempt {
             Attempt::Applied => self.complete(caller, claim).await,
@@ -137,7 +141,7 @@ impl Service {
         for _ in 0..2 {
             let user = match self.current_user(&claim.invitation).await {
                 Ok(user) => user,
-                Err(DirectoryError::NotFound | DirectoryError::Ambiguous) => return Attempt::Gone,
+                Err(DirectoryError::NotFound) => return Attempt::Gone,
                 Err(error) => return not_applied(&error),
             };
             let unlock = claim.account.unlocks_on_acceptance();
@@ -151,9 +155,9 @@ impl Service {
                 Ok(()) => return Attempt::Applied,
                 // Somebody changed the user between our reading and our PATCH: read again, once.
                 Err(DirectoryError::Changed) => {}
-                Err(DirectoryError::NotFound | DirectoryError::Ambiguous) => return Attempt::Gone,
+                Err(DirectoryError::NotFound) => return Attempt::Gone,
                 Err(DirectoryError::PasswordRejected { reason }) => return rejected_by_directory(reason),
-                Err(error @ DirectoryError::NotApplied(_)) => return not_applied(&error),
+                Err(error @ (DirectoryError::NotApplied(_) | DirectoryError::Ambiguous)) => return not_applied(&error),
                 Err(error @ DirectoryError::Unknown(_)) => return self.look_after(claim, &error).await,
             }
         }
@@ -194,7 +198,8 @@ impl Service {
         Ok(Accepted { accepted_at, redirect_url })
     }
 
-    /// Writes down that the password is set, for whoever holds the claimed fence; `None` when that is somebody else by now.
+    /// Writes down that the password is set, for whoever holds the claimed fence; `None` when that is somebody else by now. Once is
+    /// enough: when it was written down already for this fence, by the sweep or before a lost commit's repeat, that counts.
     pub(super) async fn finish(
         &self,
         caller: &Caller,
@@ -210,7 +215,9 @@ impl Service {
                 let account = account_row(conn, &claimed)?;
                 let now = conn.now()?;
                 if !transitions::end_accept(conn, &claimed, &AcceptEnd::Accepted, now)? {
-                    return Ok::<_, ServiceError>(None);
+                    let current = invitations::find(conn, &claimed.tenant, claimed.id)?;
+                    let is_ours = |current: &Invitation| current.accept_fence == claimed.accept_fence;
+                    return Ok::<_, ServiceError>(current.filter(is_ours).and_then(|current| current.accepted_at));
                 }
                 accounts::settle_acceptance(conn, &account, unlocked && account.unlocks_on_acceptance(), now)?;
                 outbox::supersede(conn, claimed.id, now)?;
