@@ -17,6 +17,7 @@ mod delivery;
 mod expiry;
 mod journey;
 mod resend;
+mod review;
 mod revoke;
 mod saga;
 mod settings;
