@@ -14,6 +14,7 @@ mod concurrency;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod delivery;
+mod examples;
 mod expiry;
 mod journey;
 mod resend;
