@@ -121,7 +121,7 @@ impl Problem {
         Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail) }
     }
 
-    fn retry_in(mut self, wait: Duration) -> Self {
+    pub(super) fn retry_in(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait.as_secs().max(1));
         self
     }
