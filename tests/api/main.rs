@@ -9,11 +9,16 @@
 )]
 
 mod accounts;
+mod auth;
+mod bad_input;
+mod bad_requests;
 mod budget;
 mod concurrency;
+mod conventions;
 mod delivery;
 mod expiry;
 mod journey;
+mod jwks;
 mod resend;
 mod revoke;
 mod saga;

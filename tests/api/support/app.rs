@@ -10,7 +10,7 @@ use invited::storage::Store;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::database::Database;
+use super::database::{Database, unique};
 use super::directory::Directory;
 use super::gateway::Gateway;
 use super::{Reply, token};
@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) directory: &'static str,
     /// Channels that have no gateway.
     pub(crate) without: &'static [&'static str],
+    /// TOML in `[auth]` that says where keys come from, in place of the shared secret.
+    pub(crate) keys: Option<String>,
 }
 
 /// The running service and the world around it.
@@ -248,7 +250,7 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         [auth]
         issuer = "{issuer}"
         audience = "{audience}"
-        hs256_secret = "{secret}"
+        {keys}
         {email}
         {sms}
         [directory]
@@ -268,16 +270,11 @@ fn config(database: &Database, directory: &Directory, gateway: &Gateway, setting
         url = database.url(),
         issuer = token::ISSUER,
         audience = token::AUDIENCE,
-        secret = token::SECRET,
+        keys = settings.keys.clone().unwrap_or_else(|| format!("hs256_secret = \"{}\"", token::SECRET)),
         email = channel("email", "Example <no-reply@example.com>"),
         sms = channel("sms", "Example"),
         directory_url = directory.base_url(),
         directory = settings.directory,
         defaults = settings.defaults,
     )
-}
-
-/// Hex digits that no other test has.
-pub(crate) fn unique() -> String {
-    format!("{:016x}", u64::from_be_bytes(invited::entropy::bytes()))
 }
