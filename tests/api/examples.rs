@@ -132,7 +132,7 @@ async fn the_document_and_its_pages_are_served_with_all_they_need() {
     assert_eq!((served.status, served.text), (200, invited::http::openapi::json()));
     let page = app.send(app.request("GET", "/docs/")).await;
     assert_eq!(page.status, 200);
-    let links = page.text.split(['"', '\'']).filter(|link| link.ends_with(".js") || link.ends_with(".css"));
+    let links = page.text.split(['"', '\'']).filter(|link| matches!(link.rsplit('.').next(), Some("js" | "css")));
     let links: Vec<&str> = links.collect();
     assert!(links.len() >= 4, "{links:?}");
     for link in links {
