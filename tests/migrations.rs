@@ -1,63 +1,145 @@
-//! The migrations of both databases: up, every column there, down, and up again.
+//! The migrations of both databases make exactly the tables of `src/storage/schema.rs`, and can be undone.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+#[expect(dead_code, reason = "the tests of the API use the rest")]
+#[path = "api/support/database.rs"]
+mod database;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use database::Database;
 use invited::clock::SystemClock;
-use invited::domain::ids::{AccountKey, InvitationId, Realm, TenantId, Username};
-use invited::storage::{StorageError, Store, accounts, audit, invitations, outbox, settings};
+use invited::storage::Store;
 
-async fn up_down_up(url: &str) {
-    let store = Store::open(url, 2, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
-    assert_eq!(store.migrate().await.unwrap().len(), 1);
-    assert!(store.migrate().await.unwrap().is_empty(), "nothing is applied twice");
-    assert!(store.is_migrated().await.unwrap());
-    every_column_can_be_read(&store).await;
-    store.revert_last_migration().await.unwrap();
-    assert!(!store.is_migrated().await.unwrap());
-    assert!(store.read(outbox::count_unsettled).await.is_err(), "the tables are gone");
-    assert_eq!(store.migrate().await.unwrap().len(), 1);
-    every_column_can_be_read(&store).await;
+const SCHEMA: &str = include_str!("../src/storage/schema.rs");
+
+/// A column as `schema.rs` has it.
+struct Column {
+    name: &'static str,
+    /// `Text`, `BigInt` or `Binary`.
+    kind: &'static str,
+    nullable: bool,
 }
 
-/// Each of these selects all columns of its table.
-async fn every_column_can_be_read(store: &Store) {
-    let read = store.read(|conn| {
-        let tenant = TenantId::default_tenant();
-        let key = AccountKey::new(&Realm::primary(), &Username::parse("alex").map_err(|_| StorageError::Cancelled)?);
-        let id = InvitationId::from_bytes([0; 16]);
-        assert!(invitations::find(conn, &tenant, id)?.is_none());
-        assert!(accounts::find(conn, &tenant, &key)?.is_none());
-        assert!(settings::find(conn, &tenant)?.is_none());
-        assert!(outbox::find_message(conn, &tenant, id, 1)?.is_none());
-        assert!(audit::of_invitation(conn, &tenant, id)?.is_empty());
-        Ok::<_, StorageError>(())
-    });
-    read.await.unwrap();
-    assert!(store.write(|conn| outbox::claim(conn, 1)).await.unwrap().is_empty());
+/// The tables of `schema.rs`.
+fn tables() -> Vec<(&'static str, Vec<Column>)> {
+    let tables = SCHEMA.split("diesel::table! {").skip(1);
+    tables
+        .map(|table| {
+            let (name, rest) = table.trim_start().split_once(' ').unwrap();
+            let (columns, _) = rest.split_once('{').unwrap().1.split_once('}').unwrap();
+            let columns = columns.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(" -> "));
+            (name, columns.map(|(name, kind)| column(name, kind)).collect())
+        })
+        .collect()
 }
 
-#[tokio::test]
-async fn sqlite_goes_up_and_down() {
-    let folder = tempfile::tempdir().unwrap();
-    up_down_up(&format!("sqlite://{}", folder.path().join("invited.db").display())).await;
+fn column(name: &'static str, kind: &'static str) -> Column {
+    match kind.strip_prefix("Nullable<").and_then(|kind| kind.strip_suffix('>')) {
+        Some(kind) => Column { name, kind, nullable: true },
+        None => Column { name, kind, nullable: false },
+    }
 }
 
-#[tokio::test]
-async fn postgresql_goes_up_and_down() {
-    #[expect(clippy::disallowed_methods, reason = "the tests are told their database by the environment")]
-    let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
-        println!("skipped: TEST_DATABASE_URL is not set");
-        return;
+/// How many tables there are, and functions of ours, besides the book-keeping of the migrations.
+fn things(database: &Database) -> i64 {
+    database.count(if database.is_postgres() {
+        "SELECT (SELECT count(*) FROM information_schema.tables
+                 WHERE table_schema = current_schema() AND table_name NOT LIKE '%diesel%')
+              + (SELECT count(*) FROM information_schema.routines WHERE routine_schema = current_schema()) AS count"
+    } else {
+        "SELECT count(*) AS count FROM sqlite_schema WHERE name NOT LIKE '%diesel%' AND type = 'table'"
+    })
+}
+
+fn assert_has(database: &Database, table: &str, column: &Column) {
+    let Column { name, kind, nullable } = column;
+    database.count(&format!("SELECT count({name}) AS count FROM {table}"));
+    let described = if database.is_postgres() {
+        let (kind, nullable) = (kind_on_postgres(kind), if *nullable { "YES" } else { "NO" });
+        format!(
+            "SELECT count(*) AS count FROM information_schema.columns WHERE table_schema = current_schema()
+             AND table_name = '{table}' AND column_name = '{name}' AND data_type = '{kind}' AND is_nullable = '{nullable}'"
+        )
+    } else {
+        let (kind, is_required) = (kind_on_sqlite(kind), i32::from(!nullable));
+        format!(
+            "SELECT count(*) AS count FROM pragma_table_info('{table}')
+             WHERE name = '{name}' AND type = '{kind}' AND \"notnull\" = {is_required}"
+        )
     };
-    let schema = format!("m_{:016x}", u64::from_be_bytes(invited::entropy::bytes()));
-    let run = |sql: &str| PgConnection::establish(&server).unwrap().batch_execute(sql).unwrap();
-    run(&format!("CREATE SCHEMA {schema}"));
-    let separator = if server.contains('?') { '&' } else { '?' };
-    up_down_up(&format!("{server}{separator}options=-csearch_path%3D{schema}")).await;
-    run(&format!("DROP SCHEMA {schema} CASCADE"));
+    assert_eq!(database.count(&described), 1, "{table}.{name} is not {kind}, nullable: {nullable}");
+}
+
+fn kind_on_postgres(kind: &str) -> &'static str {
+    match kind {
+        "Text" => "text",
+        "BigInt" => "bigint",
+        "Binary" => "bytea",
+        _ => "not a portable type",
+    }
+}
+
+fn kind_on_sqlite(kind: &str) -> &'static str {
+    match kind {
+        "Text" => "TEXT",
+        "BigInt" => "BIGINT",
+        "Binary" => "BLOB",
+        _ => "not a portable type",
+    }
+}
+
+fn assert_is_the_schema(database: &Database) {
+    let tables = tables();
+    for (table, columns) in &tables {
+        for column in columns {
+            assert_has(database, table, column);
+        }
+        let all = if database.is_postgres() {
+            format!(
+                "SELECT count(*) AS count FROM information_schema.columns
+                 WHERE table_schema = current_schema() AND table_name = '{table}'"
+            )
+        } else {
+            format!("SELECT count(*) AS count FROM pragma_table_info('{table}')")
+        };
+        let expected = i64::try_from(columns.len()).unwrap();
+        assert_eq!(database.count(&all), expected, "{table} has columns that schema.rs does not name");
+    }
+    let functions = i64::from(database.is_postgres());
+    assert_eq!(things(database), i64::try_from(tables.len()).unwrap() + functions);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_migrations_make_the_schema_undo_it_and_make_it_again() {
+    assert_eq!(tables().len(), 5);
+    let database = Database::create();
+    let store = Store::open(&database.url(), 2, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    for _ in 0..2 {
+        let applied = store.migrate().await.unwrap();
+        assert!(!applied.is_empty());
+        assert!(store.is_migrated().await.unwrap());
+        assert_is_the_schema(&database);
+        assert!(store.migrate().await.unwrap().is_empty(), "a second run has nothing to do");
+        for _ in &applied {
+            assert!(store.is_migrated().await.unwrap() || applied.len() > 1);
+            store.revert_last_migration().await.unwrap();
+        }
+        assert!(!store.is_migrated().await.unwrap());
+        assert_eq!(things(&database), 0, "something is left behind");
+    }
+}
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let folders = |database: &str| {
+        let path = format!("{}/migrations/{database}", env!("CARGO_MANIFEST_DIR"));
+        let entries = std::fs::read_dir(path).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(folders("sqlite"), folders("postgres"));
 }

@@ -47,6 +47,8 @@ fn every_operation_can_be_found_and_understood() {
             assert!(!response["description"].as_str().unwrap().is_empty(), "{name} {status}");
             let is_problem = response.to_string().contains("schemas/Problem");
             assert_eq!(is_problem, !status.starts_with('2'), "{name} {status}");
+            let has_media_type = response.pointer("/content/application~1problem+json").is_some();
+            assert_eq!(has_media_type, is_problem, "{name} {status}");
         }
     }
 }
