@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests on the databases named (`sqlite`, `postgres`) and ends with the sum, as one line in cargo's words.
-# On SQLite all tests run; on PostgreSQL those that look for TEST_DATABASE_URL.
+# On SQLite all tests run; on PostgreSQL those that look for TEST_DATABASE_URL, themselves or through the harness.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 output=$(mktemp)
@@ -16,7 +16,7 @@ for database in "$@"; do
   case $database in
     sqlite) run SQLite env -u TEST_DATABASE_URL cargo test --features failpoints --no-fail-fast ;;
     postgres)
-      targets=$(grep -rl --include='*.rs' TEST_DATABASE_URL tests | cut -d/ -f2 | sed 's/\.rs$//; s/^/--test /' | sort -u)
+      targets=$(grep -rlE --include='*.rs' 'TEST_DATABASE_URL|support/database' tests | cut -d/ -f2 | sed 's/\.rs$//; s/^/--test /' | sort -u)
       # shellcheck disable=SC2086
       run PostgreSQL scripts/with-postgres.sh cargo test --features failpoints --no-fail-fast $targets
       ;;

@@ -4,10 +4,18 @@
 //! written in the same transaction, and a worker carries it out. Who may import whom (checked by `tests/architecture.rs`):
 //!
 //! ```text
-//! main → app → everything        sandbox plays the outside world, beside the service
-//! http → service, domain         service → domain, storage, directory
-//! delivery → domain, storage, gateway, directory
-//! storage, gateway, directory → domain       domain → nothing of ours
+//! main, app, sandbox → everything
+//! http               → service, domain, outbound, clock, entropy
+//! service            → storage, directory, domain, clock, entropy, failpoint
+//! delivery           → storage, directory, gateway, domain, clock, entropy, failpoint
+//! storage            → domain, clock, entropy
+//! directory, gateway → domain, outbound, clock
+//! config             → domain, outbound, storage
+//! telemetry          → config
+//! outbound           → domain
+//! clock, entropy     → domain
+//! failpoint          → clock
+//! domain             → nothing
 //! ```
 
 pub mod app;

@@ -219,7 +219,8 @@ fn refusal(rejected: &Rejected, scope: &str) -> Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "issuer_unavailable",
             "The token issuer's keys can't be had; try again.",
-        ),
+        )
+        .retry_in(super::jwks::MIN_AGE),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Reading a request: JSON bodies with the place of what is wrong, and names in paths.
 
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::problem::Problem;
 use crate::domain::ids::{InvitationId, Realm, Username};
@@ -63,9 +66,37 @@ fn unreadable(error: &actix_web::Error) -> Problem {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
+    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
     deserializer.end().map_err(|_| malformed())?;
     Ok(value)
+}
+
+/// Reads only what is written as a JSON object; a derived reader takes an array of the fields' values as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
+/// As a field's `deserialize_with`: the object, not an array in its place.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct AsMap<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for AsMap<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    deserializer.deserialize_map(AsMap(PhantomData))
 }
 
 fn malformed() -> Problem {
@@ -87,7 +118,8 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     } else if words.starts_with("duplicate field") {
         (child(&place, quoted), "duplicate_field", "is there twice".to_owned())
     } else {
-        let expected = words.split_once("expected ").map_or("another value", |(_, rest)| rest);
+        // The last one: what stands before it can repeat the value, whatever that says.
+        let expected = words.rsplit_once(", expected ").map_or("another value", |(_, rest)| rest);
         let expected = expected.split(" at line ").next().unwrap_or(expected);
         (place, "invalid_value", format!("must be {expected}"))
     };
@@ -182,6 +214,7 @@ mod tests {
         expect(r#"{"inner":{"maxLength":1}} x"#, "", "malformed_json");
         expect(r#"{"inner":{"maxLength":"hunter2"}}"#, "/inner/maxLength", "invalid_value");
         expect(r#"{"inner":{"maxLength":300}}"#, "/inner/maxLength", "invalid_value");
+        expect(r#"{"inner":{"maxLength":"expected hunter2, expected u8"}}"#, "/inner/maxLength", "invalid_value");
         expect(r#"{"inner":{}}"#, "/inner/maxLength", "missing");
         expect(r#"{"inner":{"maxLength":1,"extra":1}}"#, "/inner/extra", "unknown_field");
         expect(r#"{"inner":{"maxLength":1,"maxLength":2}}"#, "/inner/maxLength", "duplicate_field");

@@ -18,7 +18,7 @@ use crate::outbound::{self, OutboundError};
 /// Keys are fetched again after this.
 const MAX_AGE: Duration = Duration::from_hours(1);
 /// An unknown key makes us ask at most this often.
-const MIN_AGE: Duration = Duration::from_secs(10);
+pub(super) const MIN_AGE: Duration = Duration::from_secs(10);
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// The keys can't be had.

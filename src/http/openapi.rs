@@ -2,7 +2,7 @@
 
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, ServerBuilder, ServerVariableBuilder,
+    ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder, ServerVariableBuilder,
 };
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -57,12 +57,27 @@ fn bearer(description: &str) -> SecurityScheme {
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    let (_, api) = actix_web::App::new()
+    let (_, mut api) = actix_web::App::new()
         .into_utoipa_app()
         .openapi(frame())
         .configure(|config: &mut ServiceConfig<'_>| routes::api(config))
         .split_for_parts();
+    name_problems(&mut api);
     api
+}
+
+/// Gives refusals the media type that they are sent with.
+fn name_problems(document: &mut OpenApi) {
+    let items = document.paths.paths.values_mut();
+    let operations =
+        items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]);
+    let responses = operations.flatten().flat_map(|operation| operation.responses.responses.iter_mut());
+    for (_, response) in responses.filter(|(status, _)| !status.starts_with('2')) {
+        if let RefOr::T(response) = response {
+            let content = std::mem::take(&mut response.content).into_values();
+            response.content = content.map(|body| ("application/problem+json".to_owned(), body)).collect();
+        }
+    }
 }
 
 /// The whole document as JSON, as it is checked in.

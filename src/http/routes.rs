@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use actix_web::dev::ResourceDef;
+use actix_web::guard::Get;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -34,25 +35,24 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
 pub(super) fn documents(config: &mut web::ServiceConfig, document: &Arc<String>) {
     let json = Arc::clone(document);
     let pages = Config::new(["/openapi.json"]).try_it_out_enabled(true).validator_url("none");
-    config
-        .route(
-            "/openapi.json",
-            web::get().to(move || {
-                let json = Arc::clone(&json);
-                async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body((*json).clone()) }
-            }),
-        )
-        .route("/docs", web::get().to(|| async { HttpResponse::PermanentRedirect().insert_header(("Location", "/docs/")).finish() }))
-        .service(SwaggerUi::new("/docs/{_:.*}").config(pages));
+    let document = web::resource("/openapi.json").guard(Get()).to(move || {
+        let json = Arc::clone(&json);
+        async move { HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body((*json).clone()) }
+    });
+    let to_pages = web::resource("/docs")
+        .guard(Get())
+        .to(|| async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() });
+    config.service(document).service(to_pages).service(SwaggerUi::new("/docs/{_:.*}").config(pages));
 }
 
-/// The paths of the document with their methods, to tell "not here" from "not like that".
+/// The paths of the document, and its own, with their methods, to tell "not here" from "not like that".
 pub(super) struct Known(Vec<(ResourceDef, String)>);
 
 impl Known {
     pub(super) fn of(api: &OpenApi) -> Self {
         let known = api.paths.paths.iter().map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item)));
-        Self(known.collect())
+        let own = ["/openapi.json", "/docs"].map(|path| (ResourceDef::new(path), "GET".to_owned()));
+        Self(known.chain(own).collect())
     }
 }
 

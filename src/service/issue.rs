@@ -116,11 +116,11 @@ impl Service {
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a failure.
-    pub async fn issue(&self, caller: &Caller, command: Issue) -> ServiceResult<Issued> {
+    pub async fn issue(&self, caller: &Caller, mut command: Issue) -> ServiceResult<Issued> {
         let settings = self.settings(&caller.tenant).await?;
         let wishes = (command.method, command.expires_in_minutes, command.delivery);
         let plan = Plan::new(self, &settings, command.purpose, wishes)?;
-        check_redirect(&settings, command.redirect_url.as_deref())?;
+        command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
@@ -318,10 +318,11 @@ pub(super) fn enqueue_sync(
     outbox::insert(conn, &row, now)
 }
 
-fn check_redirect(settings: &Settings, redirect_url: Option<&str>) -> Result<(), Refusal> {
+/// The URL as it was understood when it was checked, so that no other reader can understand it otherwise.
+fn allowed_redirect(settings: &Settings, redirect_url: Option<&str>) -> Result<Option<String>, Refusal> {
     match redirect_url.map(url::Url::parse) {
-        None => Ok(()),
-        Some(Ok(url)) if settings.links.allows_redirect(&url) => Ok(()),
+        None => Ok(None),
+        Some(Ok(url)) if settings.links.allows_redirect(&url) => Ok(Some(url.into())),
         Some(_) => Err(Refusal::RedirectNotAllowed),
     }
 }

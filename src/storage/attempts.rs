@@ -9,6 +9,7 @@ use super::connection::{Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::InvitationRow;
 use super::schema::{account as a, invitation as i};
+use super::transitions::unexpired;
 use crate::domain::attempt::ACCOUNT_BUDGET;
 use crate::domain::ids::{AccountKey, TenantId};
 use crate::domain::invitation::{Invitation, Method, Status};
@@ -40,7 +41,7 @@ pub fn reserve_of_invitation(
         .filter(i::tenant.eq(tenant.as_str()).and(i::realm_key.eq(&key.realm)).and(i::username_key.eq(&key.username)))
         .filter(i::status.eq(Status::Pending.as_str()).and(i::method.eq_any(OTP_METHODS)))
         .filter(i::otp_used_at.is_null().and(i::attempts_left.gt(0)))
-        .filter(i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable())));
+        .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set(i::attempts_left.eq(i::attempts_left - 1))
         .returning((i::all_columns, inv_now()))

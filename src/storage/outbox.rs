@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use super::connection::{Connection, inv_now, on_backend};
 use super::error::{StorageError, readable};
 use super::schema::{invitation as i, outbox as o};
+use super::transitions::unexpired;
 use crate::domain::ids::{AccountKey, InvitationId, MessageId, TenantId};
 use crate::domain::invitation::{Channel, Status};
 use crate::domain::message::{DeliveryState, Kind};
@@ -117,7 +118,7 @@ pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageE
         i::table
             .filter(i::id.nullable().eq(o::invitation_id).and(i::generation.eq(o::generation)))
             .filter(i::status.eq(Status::Pending.as_str()))
-            .filter(i::expires_at.is_null().or(i::expires_at.gt(now.millis()))),
+            .filter(unexpired()),
     );
     let query = o::table
         .filter(due)

@@ -82,6 +82,12 @@ pub fn confirm_lock(
     Ok(rows == 1)
 }
 
+/// Not run out by the database's clock.
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(super) fn unexpired() -> _ {
+    i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable()))
+}
+
 /// When a grant made now ends: in [`GRANT_TTL`], but not after the invitation does.
 fn grant_end(invitation: &Invitation, now: Timestamp) -> Timestamp {
     let end = now.after(GRANT_TTL);
@@ -107,7 +113,7 @@ pub fn open_link(
                 .and(i::generation.eq(seen.generation)),
         )
         .filter(i::status.eq(Status::Pending.as_str()))
-        .filter(i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable())));
+        .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::grant_jti.eq(grant.to_string()),
@@ -140,7 +146,7 @@ pub fn consume_otp(
                 .and(i::generation.eq(seen.generation)),
         )
         .filter(i::status.eq(Status::Pending.as_str()).and(i::otp_used_at.is_null()))
-        .filter(i::expires_at.is_null().or(i::expires_at.gt(inv_now().nullable())));
+        .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::otp_used_at.eq(now.millis()),

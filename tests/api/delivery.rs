@@ -230,7 +230,7 @@ async fn the_settings_can_refuse_an_invitation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_without_an_address_can_not_be_reached() {
     let app = TestApp::spawn().await;
-    let name = format!("quiet.{}", crate::support::app::unique());
+    let name = format!("quiet.{}", crate::support::database::unique());
     app.directory.create("PRIMARY", json!({"userName": name})).await;
     for (method, pointer) in [("email_link", "/user/email"), ("sms_otp", "/user/phone")] {
         let body = json!({"user": {"username": name}, "method": method});

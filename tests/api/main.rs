@@ -9,13 +9,19 @@
 )]
 
 mod accounts;
+mod auth;
+mod bad_input;
+mod bad_requests;
 mod budget;
 mod concurrency;
+mod conventions;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod delivery;
+mod examples;
 mod expiry;
 mod journey;
+mod jwks;
 mod resend;
 mod review;
 mod revoke;

@@ -138,8 +138,13 @@ async fn an_unknown_outcome_is_closed_when_its_grant_ends() {
 }
 
 /// `nickName` is an attribute that every SCIM directory keeps.
-const WITH_MARKER: Settings =
-    Settings { directory: "marker_attribute = \"nickName\"", defaults: "", without: &[], calls_per_minute: 0 };
+const WITH_MARKER: Settings = Settings {
+    directory: "marker_attribute = \"nickName\"",
+    defaults: "",
+    without: &[],
+    calls_per_minute: 0,
+    keys: None,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_marker_a_lost_answer_is_looked_up_at_once() {

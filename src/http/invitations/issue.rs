@@ -11,7 +11,7 @@ use super::view::IssuedView;
 use crate::domain::invitation::{Method, Purpose};
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
-use crate::http::extract::{Body, bad_text, optional_line, realm, username};
+use crate::http::extract::{Body, bad_text, object, optional_line, realm, username};
 use crate::http::problem::Problem;
 use crate::service::Caller;
 use crate::service::issue::{DeliveryMode, IfExists, Issue};
@@ -28,6 +28,7 @@ const METADATA_MAX: usize = 4096;
     "lockAccount": true, "delivery": "send", "metadata": {"ticket": "HR-1234"}, "ifExists": "fail"
 }))]
 pub(crate) struct IssueInvitationRequest {
+    #[serde(deserialize_with = "object")]
     user: InvitedUser,
     /// `onboarding` when absent.
     #[schema(value_type = Option<PurposeName>)]
@@ -164,8 +165,10 @@ fn metadata(given: Option<&RawValue>) -> Result<String, Problem> {
     if raw.get().len() > METADATA_MAX {
         return refuse("too_long", "is larger than 4096 bytes");
     }
-    if !raw.get().starts_with('{') || raw.get().contains("\\u0000") {
-        return refuse("invalid_value", "must be an object without NUL characters");
+    // Read once, so that nothing is kept that readers would choke on: lone surrogates, endless numbers, deep nesting.
+    let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(raw.get()).is_ok();
+    if !is_object || raw.get().contains("\\u0000") {
+        return refuse("invalid_value", "must be an object without NUL characters, odd numbers or deep nesting");
     }
     Ok(raw.get().to_owned())
 }

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) calls_per_minute: u32,
     /// Channels that have no gateway.
     pub(crate) without: &'static [&'static str],
+    /// TOML in `[auth]` that says where keys come from, in place of the shared secret.
+    pub(crate) keys: Option<String>,
 }
 
 /// The running service and the world around it.
@@ -244,7 +246,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         [auth]
         issuer = "{issuer}"
         audience = "{audience}"
-        hs256_secret = "{secret}"
+        {keys}
         {email}
         {sms}
         [directory]
@@ -265,7 +267,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         url = database.url(),
         issuer = token::ISSUER,
         audience = token::AUDIENCE,
-        secret = token::SECRET,
+        keys = settings.keys.clone().unwrap_or_else(|| format!("hs256_secret = \"{}\"", token::SECRET)),
         email = channel("email", "Example <no-reply@example.com>"),
         sms = channel("sms", "Example"),
         directory_url = directory.base_url(),
@@ -279,9 +281,4 @@ pub(crate) fn issue_token(ahead: Duration) -> String {
     let now = invited::clock::SystemClock.now();
     let scopes = "invitations:read invitations:write accounts:read";
     token::sign(&token::claims("default", scopes, now.after(ahead).seconds()), "at+jwt")
-}
-
-/// Hex digits that no other test has.
-pub(crate) fn unique() -> String {
-    format!("{:016x}", u64::from_be_bytes(invited::entropy::bytes()))
 }

@@ -12,7 +12,7 @@ impl Database {
         #[expect(clippy::disallowed_methods, reason = "the tests are told their database by the environment")]
         match std::env::var("TEST_DATABASE_URL") {
             Ok(server) => {
-                let schema = format!("t_{}", super::app::unique());
+                let schema = format!("t_{}", unique());
                 connect(&server).batch_execute(&format!("CREATE SCHEMA {schema}")).unwrap();
                 Self::Postgres { server, schema }
             }
@@ -98,4 +98,9 @@ impl Drop for Database {
             connection.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).ok();
         }
     }
+}
+
+/// Hex digits that no other test has.
+pub(crate) fn unique() -> String {
+    format!("{:016x}", u64::from_be_bytes(invited::entropy::bytes()))
 }

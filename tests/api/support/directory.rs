@@ -10,7 +10,8 @@ use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::app::{User, unique};
+use super::app::User;
+use super::database::unique;
 
 /// What goes wrong with the next request of a method.
 #[derive(Clone, Debug)]

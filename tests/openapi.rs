@@ -1,0 +1,97 @@
+//! The OpenAPI document is what is checked in, and what a front-end team can work with.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+fn document() -> Value {
+    serde_json::from_str(&invited::http::openapi::json()).unwrap()
+}
+
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let named = |(path, item): (&String, &'static str)| format!("{item} {path}");
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = ["get", "put", "post", "patch", "delete"];
+            methods.into_iter().filter_map(move |method| Some((named((path, method)), item.get(method)?)))
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_checked_in_is_the_one_served() {
+    let checked_in = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json")).unwrap();
+    assert!(
+        checked_in == invited::http::openapi::json(),
+        "the API has changed: run `make openapi` and look at the difference"
+    );
+}
+
+#[test]
+fn every_operation_can_be_found_and_understood() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = HashSet::new();
+    let operations = operations(&document);
+    assert!(operations.len() >= 12, "{}", operations.len());
+    for (name, operation) in operations {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(id.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}: {id}");
+        assert!(ids.insert(id.to_owned()), "{name}: {id} is there twice");
+        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{name}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(!response["description"].as_str().unwrap().is_empty(), "{name} {status}");
+            let is_problem = response.to_string().contains("schemas/Problem");
+            assert_eq!(is_problem, !status.starts_with('2'), "{name} {status}");
+            let has_media_type = response.pointer("/content/application~1problem+json").is_some();
+            assert_eq!(has_media_type, is_problem, "{name} {status}");
+        }
+    }
+}
+
+#[test]
+fn admin_operations_name_their_scope_and_the_persons_need_none() {
+    let document = document();
+    for (name, operation) in operations(&document) {
+        let security = operation.get("security").map(Value::to_string).unwrap_or_default();
+        let expected = match name.as_str() {
+            name if name.contains("/health/") || name.ends_with("/v1/redemptions") => "",
+            name if name.ends_with("/password") => r#"[{"grant":[]}]"#,
+            _ => {
+                assert!(security.starts_with(r#"[{"accessToken":[""#) && security.contains(':'), "{name}: {security}");
+                continue;
+            }
+        };
+        assert_eq!(security, expected, "{name}");
+    }
+}
+
+#[test]
+fn requests_have_examples_and_take_no_unknown_fields() {
+    let document = document();
+    let mut bodies = 0;
+    for (name, operation) in operations(&document) {
+        let Some(body) = operation.pointer("/requestBody/content/application~1json/schema/$ref") else { continue };
+        let schema = document.pointer(body.as_str().unwrap().trim_start_matches('#')).unwrap();
+        assert_eq!(schema["additionalProperties"], false, "{name}");
+        assert!(schema["example"].is_object(), "{name}");
+        bodies += 1;
+    }
+    assert!(bodies >= 6, "{bodies}");
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_used() {
+    let document = document();
+    let text = document.to_string();
+    for name in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(text.contains(&format!("\"#/components/schemas/{name}\"")), "{name} is not used");
+    }
+    for reference in text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(document.pointer(reference).is_some(), "{reference} leads nowhere");
+    }
+}
