@@ -109,9 +109,16 @@ impl App {
         let (tell, told) = watch::channel(false);
         let background = self.background.map(|how| start(&how, &self.service, self.worker, &told)).unwrap_or_default();
         let handle = self.server.handle();
-        let server = tokio::spawn(self.server);
+        let mut server = tokio::spawn(self.server);
         tracing::info!(address = %self.address, "listening");
-        stop.await;
+        tokio::select! {
+            () = stop => {}
+            ended = &mut server => {
+                tell.send_replace(true);
+                ended.context("the server ended by itself")??;
+                anyhow::bail!("the server ended by itself");
+            }
+        }
         tracing::info!("stopping: what is under way is finished first");
         tell.send_replace(true);
         finish(handle, background, self.shutdown_timeout).await;

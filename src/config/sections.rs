@@ -194,6 +194,11 @@ fn directory_credential(layers: &mut Layers, outbound: OutboundConfig) -> Direct
         if token.expose().is_empty() {
             layers.fail("directory.token", "is required, or directory.client_id, client_secret and token_url");
         }
+        for stray in ["directory.client_secret", "directory.token_url", "directory.scope"] {
+            if layers.is_given(stray) {
+                layers.fail(stray, "goes with directory.client_id, which is not given");
+            }
+        }
         return DirectoryCredential::Bearer(token);
     }
     if !token.expose().is_empty() {

@@ -1,10 +1,11 @@
-//! How often one address may call the public routes: a coarse net in memory, per replica, before anything is looked up.
+//! How often one address may call the public routes: a coarse net in memory, per replica, before any secret is looked at.
 //!
 //! What really protects a secret are the budgets in the database; this keeps strangers from making noise. The limit knows nothing of
 //! accounts, so a refusal tells nothing of them either.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -20,7 +21,7 @@ use super::cors::is_public;
 use super::problem::Problem;
 use crate::domain::ip_range::IpRange;
 
-/// Addresses are forgotten when they have been quiet and there are more than this.
+/// Quiet addresses are forgotten when there are more than this, and then each time that their number has doubled.
 const REMEMBERED: usize = 10_000;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -28,6 +29,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Limiter {
     /// `None` when there is no limit.
     calls: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    forget_above: AtomicUsize,
     trusted_proxies: Vec<IpRange>,
 }
 
@@ -36,15 +38,16 @@ impl Limiter {
     #[must_use]
     pub fn new(per_minute: u32, trusted_proxies: Vec<IpRange>) -> Self {
         let calls = NonZeroU32::new(per_minute).map(|limit| RateLimiter::keyed(Quota::per_minute(limit)));
-        Self { calls, trusted_proxies }
+        Self { calls, forget_above: AtomicUsize::new(REMEMBERED), trusted_proxies }
     }
 
     /// How long the caller has to wait; `None` when it may go on.
     fn wait(&self, request: &ServiceRequest) -> Option<Duration> {
         let calls = self.calls.as_ref()?;
         let client = self.client(request.peer_addr()?, request.headers());
-        if calls.len() > REMEMBERED {
+        if calls.len() > self.forget_above.load(Ordering::Relaxed) {
             calls.retain_recent();
+            self.forget_above.store(REMEMBERED.max(2 * calls.len()), Ordering::Relaxed);
         }
         let refused = calls.check_key(&network(client)).err()?;
         Some(refused.wait_time_from(DefaultClock::default().now()))
@@ -58,9 +61,9 @@ impl Limiter {
             return peer;
         }
         let values: Vec<&str> = headers.get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
-        let mut hops = values.iter().rev().flat_map(|value| value.rsplit(',')).map(|hop| hop.trim().parse::<IpAddr>());
+        let mut hops = values.iter().rev().flat_map(|value| value.rsplit(',')).map(|hop| address(hop.trim()));
         let mut client = peer;
-        while let Some(Ok(hop)) = hops.next() {
+        while let Some(Some(hop)) = hops.next() {
             client = hop.to_canonical();
             if !is_trusted(&client) {
                 break;
@@ -68,6 +71,11 @@ impl Limiter {
         }
         client
     }
+}
+
+/// An address, with or without the port that some proxies append.
+fn address(hop: &str) -> Option<IpAddr> {
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// One household of IPv6 is one caller.
@@ -115,6 +123,7 @@ mod tests {
         assert_eq!(client(&limiter, "10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(client(&limiter, "10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
         assert_eq!(client(&limiter, "10.0.0.1", &["1.1.1.1", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client(&limiter, "10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
         assert_eq!(client(&limiter, "10.0.0.1", &["nonsense"]), "10.0.0.1");
         assert_eq!(client(&limiter, "10.0.0.1", &[]), "10.0.0.1");
     }

@@ -31,6 +31,8 @@ pub enum Proof {
     /// The token of a link, or a grant that is to be resumed.
     Token(Zeroizing<String>),
     Code(Code),
+    /// What can't be a code of anybody's; refused like any other.
+    Nonsense,
 }
 
 /// A one-time code and whose it is said to be.
@@ -61,6 +63,7 @@ impl Service {
         let result = match proof {
             Proof::Token(token) => self.redeem_token(caller, &token).await,
             Proof::Code(code) => self.redeem_code(caller, code).await,
+            Proof::Nonsense => Err(Refusal::InvalidOrExpired.into()),
         };
         self.even_out(started, result).await
     }

@@ -283,3 +283,11 @@ async fn told_to_stop_it_finishes_what_is_under_way() {
     answer.unwrap().ok(200);
     assert!(ended(&mut process.child).await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_while_idle_it_ends_well() {
+    let world = World::new(Settings::default()).await;
+    let mut process = world.start(Duration::ZERO, "").await;
+    process.terminate();
+    assert!(ended(&mut process.child).await.success());
+}

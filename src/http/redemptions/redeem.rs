@@ -15,7 +15,6 @@ use crate::http::auth::person;
 use crate::http::extract::Body;
 use crate::http::problem::Problem;
 use crate::service::redeem::{Code, Proof, Redeemed};
-use crate::service::{Refusal, ServiceError};
 
 /// Either `token`, or `username` and `otp` (with `realm` unless it is `PRIMARY`).
 #[derive(Deserialize, ToSchema)]
@@ -134,11 +133,9 @@ fn proof(body: RedemptionRequest, request: &HttpRequest) -> Result<Proof, Proble
             Ok(Proof::Token(Zeroizing::new(token)))
         }
         RedemptionRequest { token: None, username: Some(username), realm, otp: Some(otp) } => {
-            // A name that can't be one gets the same answer as one that nobody has.
-            let invalid = || Problem::from(ServiceError::Refused(Refusal::InvalidOrExpired));
-            let username = Username::parse(&username).map_err(|_| invalid())?;
-            let realm =
-                realm.map_or_else(|| Ok(Realm::primary()), |realm| Realm::parse(&realm)).map_err(|_| invalid())?;
+            let realm = realm.map_or_else(|| Ok(Realm::primary()), |realm| Realm::parse(&realm));
+            // A name that can't be one gets the same answer as one that nobody has, after the same time.
+            let (Ok(username), Ok(realm)) = (Username::parse(&username), realm) else { return Ok(Proof::Nonsense) };
             let otp = Otp::typed(&Zeroizing::new(otp));
             Ok(Proof::Code(Code { realm, username, otp, idempotency_key: idempotency_key(request)? }))
         }
