@@ -58,6 +58,9 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
     let document = document();
     for (name, operation) in operations(&document) {
         let security = operation.get("security").map(Value::to_string).unwrap_or_default();
+        for status in ["401", "403"] {
+            assert_eq!(operation["responses"][status].is_object(), !security.is_empty(), "{name} {status}");
+        }
         let expected = match name.as_str() {
             name if name.contains("/health/") || name.ends_with("/v1/redemptions") => "",
             name if name.ends_with("/password") => r#"[{"grant":[]}]"#,
@@ -77,11 +80,21 @@ fn requests_have_examples_and_take_no_unknown_fields() {
     for (name, operation) in operations(&document) {
         let Some(body) = operation.pointer("/requestBody/content/application~1json/schema/$ref") else { continue };
         let schema = document.pointer(body.as_str().unwrap().trim_start_matches('#')).unwrap();
-        assert_eq!(schema["additionalProperties"], false, "{name}");
+        assert_closed(&document, schema, &name);
         assert!(schema["example"].is_object(), "{name}");
         bodies += 1;
     }
     assert!(bodies >= 6, "{bodies}");
+}
+
+/// The object and those in it take no fields but the ones named; `metadata` is the caller's own.
+fn assert_closed(document: &Value, schema: &Value, place: &str) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{place}");
+    for (name, property) in properties.iter().filter(|(name, _)| *name != "metadata") {
+        let named = property["$ref"].as_str().map(|place| document.pointer(place.trim_start_matches('#')).unwrap());
+        assert_closed(document, named.unwrap_or(property), &format!("{place} {name}"));
+    }
 }
 
 #[test]

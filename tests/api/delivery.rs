@@ -192,6 +192,16 @@ async fn codes_that_live_long_are_hashed_slowly_and_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_code_is_hashed_slowly_when_the_settings_say_so() {
+    let app = TestApp::with(Settings { defaults: "otp = { hashing = \"argon2id\" }", ..Settings::default() }).await;
+    let user = app.user().await;
+    app.issue(&user, json!({"method": "sms_otp", "expiresInMinutes": 10})).await;
+    assert_eq!(app.database.count("SELECT count(*) AS count FROM invitation WHERE verifier LIKE 'a1:%'"), 1);
+    app.redeem_code(&user, &app.gateway.last_code("sms").await).await.ok(200);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_reset_has_its_own_words_lock_and_state() {
     let app = TestApp::spawn().await;
     let user = app.user().await;
