@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::audit::note;
 use super::error::{DIRECTORY_RETRY, PasswordRefusal};
 use super::grant::{self, Grant};
-use super::issue::account_row;
+use super::issue::{account_row, enqueue_sync};
 use super::mint::payload_for;
 use super::person::address;
 use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
@@ -219,7 +219,13 @@ impl Service {
                     let is_ours = |current: &Invitation| current.accept_fence == claimed.accept_fence;
                     return Ok::<_, ServiceError>(current.filter(is_ours).and_then(|current| current.accepted_at));
                 }
-                accounts::settle_acceptance(conn, &account, unlocked && account.unlocks_on_acceptance(), now)?;
+                let lifted = unlocked && account.unlocks_on_acceptance();
+                accounts::settle_acceptance(conn, &account, lifted, now)?;
+                if unlocked && !lifted {
+                    // Something else was wanted of the lock meanwhile, which our unlocking may have undone.
+                    accounts::want_lock(conn, &account, account.lock_reason, now)?;
+                    enqueue_sync(conn, &account, None, now)?;
+                }
                 outbox::supersede(conn, claimed.id, now)?;
                 if let Some((id, payload)) = &activation {
                     enqueue_activation(conn, &claimed, (*id, payload.clone()), now)?;

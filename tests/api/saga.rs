@@ -1,8 +1,10 @@
 //! The accept saga when the directory refuses, is silent, or disagrees.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::directory::Fault;
 use crate::support::{PASSWORD, Settings, TestApp, User};
@@ -242,5 +244,29 @@ async fn a_deleted_person_is_gone_even_when_the_name_comes_back() {
     assert_eq!((&failed["status"], &failed["failure"]), (&json!("failed"), &json!("user_gone")));
     assert_eq!(passwords_set(&app), 0);
     assert_eq!(app.directory.user("PRIMARY", &namesake).await["active"], true);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrators_lock_during_the_acceptance_holds() {
+    let app = TestApp::spawn().await;
+    let (user, _, grant) = redeemed(&app).await;
+    let (let_go, locked) = (Arc::new(Notify::new()), format!("/v1/accounts/PRIMARY/{}/lock", user.username));
+    app.directory.break_next("PATCH", Fault::Held(Arc::clone(&let_go)));
+    let lock = async {
+        while passwords_set(&app) == 0 {
+            tokio::task::yield_now().await;
+        }
+        app.post(&locked, json!({})).await.ok(200);
+        app.work().await;
+        assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], false);
+        let_go.notify_one();
+    };
+    let (set, ()) = tokio::join!(app.set_password(&grant, PASSWORD), lock);
+    set.ok(200);
+    app.work().await;
+    assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], false);
+    let account = app.account(&user).await;
+    assert_eq!((&account["lockReason"], &account["directory"]), (&json!("ADMIN_INITIATED"), &json!("synced")));
     app.finish().await;
 }

@@ -225,7 +225,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
             return String::new();
         }
         format!(
-            "[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 1000\n",
+            "[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 3000\n",
             gateway.url(name)
         )
     };
@@ -252,7 +252,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         [directory]
         base_url = "{directory_url}"
         token = "directory-token"
-        timeout_ms = 1000
+        timeout_ms = 3000
         {directory}
         [worker]
         enabled = false
