@@ -133,15 +133,10 @@ fn rules_are_for_parts_that_exist() {
 }
 
 #[test]
-fn files_are_short_described_and_finished() {
-    let markers = ["todo", "unimplemented", "dbg"].map(|name| format!("{name}!("));
-    let words = ["TODO", "FIXME", "XXX"];
+fn files_are_short_and_described() {
     for Source { path, text, .. } in sources() {
         let path_text = path.display();
         assert!(text.lines().count() <= LINES_MAX, "{path_text} has more than {LINES_MAX} lines");
         assert!(text.starts_with("//!") || path.ends_with("tests.rs"), "{path_text} does not say what it is for");
-        for marker in markers.iter().map(String::as_str).chain(words) {
-            assert!(!text.contains(marker), "{path_text} has a {marker}");
-        }
     }
 }
