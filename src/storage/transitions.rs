@@ -26,7 +26,7 @@ pub const ACCEPT_LEASE: Duration = Duration::from_mins(1);
 /// [`StorageError`] when the database fails.
 pub fn expire(conn: &mut Connection, seen: &Invitation, now: Timestamp) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(seen.tenant.as_str()).and(i::id.eq(seen.id.to_string())))
+        .filter(is_invitation(&seen.tenant, seen.id))
         .filter(i::status.eq_any([Status::Provisioning.as_str(), Status::Pending.as_str()]))
         .filter(i::expires_at.le(inv_now().nullable()));
     let rows = on_backend!(conn, |c| diesel::update(target)
@@ -82,6 +82,22 @@ pub fn confirm_lock(
     Ok(rows == 1)
 }
 
+/// This invitation of this tenant.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_invitation<'a>(tenant: &'a TenantId, id: InvitationId) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: String = id.to_string();
+    i::tenant.eq(tenant).and(i::id.eq(id))
+}
+
+/// This generation of this invitation: what somebody saw is still so.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_generation<'a>(tenant: &'a TenantId, id: InvitationId, generation: i64) -> _ {
+    let tenant: &'a str = tenant.as_str();
+    let id: String = id.to_string();
+    i::tenant.eq(tenant).and(i::id.eq(id)).and(i::generation.eq(generation))
+}
+
 /// Not run out by the database's clock.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn unexpired() -> _ {
@@ -106,12 +122,7 @@ pub fn open_link(
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
-        .filter(
-            i::tenant
-                .eq(seen.tenant.as_str())
-                .and(i::id.eq(seen.id.to_string()))
-                .and(i::generation.eq(seen.generation)),
-        )
+        .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(Status::Pending.as_str()))
         .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
@@ -139,12 +150,7 @@ pub fn consume_otp(
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
-        .filter(
-            i::tenant
-                .eq(seen.tenant.as_str())
-                .and(i::id.eq(seen.id.to_string()))
-                .and(i::generation.eq(seen.generation)),
-        )
+        .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(Status::Pending.as_str()).and(i::otp_used_at.is_null()))
         .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
@@ -190,7 +196,7 @@ pub fn claim_accept(
         .and(i::accept_jti.eq(&jti).assume_not_null())
         .and(i::accept_lease_until.le(inv_now().nullable()).assume_not_null());
     let target = i::table
-        .filter(i::tenant.eq(tenant.as_str()).and(i::id.eq(id.to_string())).and(i::generation.eq(generation)))
+        .filter(is_generation(tenant, id, generation))
         .filter(i::grant_jti.eq(&jti).and(i::grant_expires_at.gt(inv_now().nullable())))
         .filter(i::status.eq(Status::Pending.as_str()).or(lapsed));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
@@ -239,7 +245,7 @@ pub fn end_accept(
     now: Timestamp,
 ) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(i::tenant.eq(claimed.tenant.as_str()).and(i::id.eq(claimed.id.to_string())))
+        .filter(is_invitation(&claimed.tenant, claimed.id))
         .filter(i::status.eq(Status::Accepting.as_str()).and(i::accept_fence.eq(claimed.accept_fence)));
     let lease = i::accept_lease_until.eq(None::<i64>);
     let updated = i::updated_at.eq(now.millis());
@@ -284,12 +290,7 @@ pub fn close(
     now: Timestamp,
 ) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(
-            i::tenant
-                .eq(seen.tenant.as_str())
-                .and(i::id.eq(seen.id.to_string()))
-                .and(i::generation.eq(seen.generation)),
-        )
+        .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(seen.status.as_str()));
     let (status, revoked_at) = match failure {
         Some(_) => (Status::Failed, None),
@@ -320,12 +321,7 @@ fn kept_verifier(ended: &Invitation) -> Option<&str> {
 /// [`StorageError::Unique`] when another invitation of the account went live meanwhile; otherwise that the database failed.
 pub fn reissue(conn: &mut Connection, from: &Invitation, to: &Invitation) -> Result<bool, StorageError> {
     let target = i::table
-        .filter(
-            i::tenant
-                .eq(from.tenant.as_str())
-                .and(i::id.eq(from.id.to_string()))
-                .and(i::generation.eq(from.generation)),
-        )
+        .filter(is_generation(&from.tenant, from.id, from.generation))
         .filter(i::status.eq(from.status.as_str()));
     let terms = serde_json::to_string(&to.terms).unwrap_or_default();
     let rows = on_backend!(conn, |c| diesel::update(target)

@@ -112,7 +112,7 @@ async fn a_directory_that_sees_changes_without_end_is_asked_with_growing_waits()
     assert_eq!(app.directory.patches().len(), 3);
     for _ in 0..3 {
         assert_eq!(app.invitation(&issued["id"]).await["status"], "provisioning");
-        app.advance(Duration::from_mins(1));
+        app.advance(Duration::from_mins(3));
         app.work().await;
     }
     assert_eq!(app.invitation(&issued["id"]).await["status"], "pending");
