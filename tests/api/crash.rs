@@ -3,7 +3,8 @@
 //! The real binary is run and dies at a labelled place; a clean one goes on with the same database, a lease later.
 
 use std::collections::HashSet;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,15 +47,13 @@ impl World {
 
     /// Starts the service, some time ahead, to die at `failpoint`.
     async fn start(&self, ahead: Duration, failpoint: &str) -> Process {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let toml = config(&self.database, &self.directory, &self.gateway, &self.settings)
-            .replace("127.0.0.1:0", &format!("127.0.0.1:{port}"))
             .replace("enabled = false", "enabled = true\npoll_interval_ms = 50");
-        let file = tempfile::NamedTempFile::new().unwrap();
+        let (file, log) = (tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap());
         std::fs::write(file.path(), toml).unwrap();
         let invited = |command: &str| {
             let mut process = Command::new(env!("CARGO_BIN_EXE_invited"));
-            process.arg(command).arg("--config").arg(file.path()).stdout(Stdio::null());
+            process.arg(command).arg("--config").arg(file.path()).stdout(log.reopen().unwrap());
             process
         };
         assert!(invited("migrate").status().unwrap().success());
@@ -65,7 +64,10 @@ impl World {
             .env("INVITED_CLOCK_OFFSET_MS", ahead_ms.to_string())
             .spawn()
             .unwrap();
-        let process = Process { child, url: format!("http://127.0.0.1:{port}"), _config: file };
+        let mut process = Process { child, url: String::new(), _config: file };
+        // It chooses its port itself and says which: one chosen here could be another test's by then.
+        until("the service listens", || async { address_in(log.path()).is_some() }).await;
+        process.url = format!("http://{}", address_in(log.path()).unwrap());
         until("the service gets ready", || async {
             let ready = self.client.get(format!("{}/health/ready", process.url)).send().await;
             ready.is_ok_and(|reply| reply.status().is_success())
@@ -178,6 +180,13 @@ async fn ended(child: &mut Child) -> ExitStatus {
         pulse.tick().await;
     }
     panic!("the process does not end");
+}
+
+/// The address that a log says the service listens at.
+fn address_in(log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let (address, _) = text.split_once("\"address\":\"")?.1.split_once('"')?;
+    Some(address.to_owned())
 }
 
 /// Looks again and again, for at most 30 seconds: another process does the work.
