@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use rand::CryptoRng;
 
-use crate::domain::ids::{AuditId, GrantId, InvitationId, MessageId};
+use crate::domain::ids::{AccountId, AuditId, GrantId, InvitationId, MessageId};
 use crate::domain::time::Timestamp;
 
 /// The generator for secrets, ids and jitter.
@@ -26,6 +26,11 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 #[must_use]
 pub fn invitation_id(now: Timestamp) -> InvitationId {
     InvitationId::new(now, &bytes())
+}
+
+#[must_use]
+pub fn account_id(now: Timestamp) -> AccountId {
+    AccountId::new(now, &bytes())
 }
 
 #[must_use]

@@ -169,13 +169,8 @@ fn audit(
     now: Timestamp,
     (event, detail): (&'static str, &str),
 ) -> Result<(), StorageError> {
-    let event = Event {
-        event,
-        tenant: &claimed.tenant,
-        invitation: claimed.invitation,
-        account: Some(&claimed.account),
-        detail,
-    };
+    let event =
+        Event { event, tenant: &claimed.tenant, invitation: claimed.invitation, account: claimed.account, detail };
     record(conn, &Actor::system(), now, &event)
 }
 

@@ -19,8 +19,8 @@ const AT_ONCE: i64 = 3;
 impl Worker {
     /// One try; settles its row itself when it worked, in the transaction that lets the messages go.
     pub(super) async fn sync_account(&self, claimed: &Claimed) -> Result<Done, StorageError> {
-        let (tenant, key) = (claimed.tenant.clone(), claimed.account.clone());
-        let found = self.0.parts.store.read(move |conn| accounts::find(conn, &tenant, &key)).await?;
+        let about = claimed.clone();
+        let found = self.0.parts.store.read(move |conn| account_of(conn, &about)).await?;
         let Some(account) = found else { return Ok(Done::GivenUp { code: "account_unknown".to_owned() }) };
         let user = match self.user_of(&account).await {
             Ok(user) => user,
@@ -98,7 +98,7 @@ impl Worker {
                 if outbox::settle(conn, &claimed, &Settlement::Sent { provider_id: None }, now)? {
                     audit(conn, &claimed, now, ("account.synced", hold.as_str()))?;
                 }
-                let_go(conn, &claimed, now)?;
+                let_go(conn, &claimed, &seen, now)?;
                 Ok(true)
             })
             .await?;
@@ -123,15 +123,23 @@ impl Worker {
     }
 }
 
+/// The account that the row is about, unless it has been erased.
+fn account_of(conn: &mut Connection, claimed: &Claimed) -> Result<Option<Account>, StorageError> {
+    match claimed.account {
+        Some(id) => accounts::find_by_id(conn, &claimed.tenant, id),
+        None => Ok(None),
+    }
+}
+
 /// The account's live invitation, if it waits for the lock.
-fn waiting(conn: &mut Connection, claimed: &Claimed) -> Result<Option<Invitation>, StorageError> {
-    let live = invitations::find_live(conn, &claimed.tenant, &claimed.account)?;
+fn waiting(conn: &mut Connection, account: &Account) -> Result<Option<Invitation>, StorageError> {
+    let live = invitations::find_live(conn, &account.tenant, &account.key())?;
     Ok(live.filter(|invitation| invitation.status == Status::Provisioning))
 }
 
 /// The lock is confirmed: the invitation that waits for it may be redeemed and its message sent.
-fn let_go(conn: &mut Connection, claimed: &Claimed, now: Timestamp) -> Result<(), StorageError> {
-    let Some(invitation) = waiting(conn, claimed)? else { return Ok(()) };
+fn let_go(conn: &mut Connection, claimed: &Claimed, account: &Account, now: Timestamp) -> Result<(), StorageError> {
+    let Some(invitation) = waiting(conn, account)? else { return Ok(()) };
     if transitions::confirm_lock(conn, &claimed.tenant, invitation.id, now)? {
         outbox::release_held(conn, invitation.id, now)?;
         let about = Claimed { invitation: Some(invitation.id), ..claimed.clone() };
@@ -147,16 +155,16 @@ pub(super) fn give_up(
     code: &str,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    if let Some(account) = accounts::find_locked(conn, &claimed.tenant, &claimed.account)? {
-        let failed = Observation {
-            lock_reason: account.lock_reason,
-            hold: account.hold,
-            directory: DirectorySync::Failed,
-            user_id: None,
-        };
-        accounts::observe(conn, &account, &failed, now)?;
-    }
-    let Some(invitation) = waiting(conn, claimed)? else { return Ok(()) };
+    let Some(named) = account_of(conn, claimed)? else { return Ok(()) };
+    let Some(account) = accounts::find_locked(conn, &named.tenant, &named.key())? else { return Ok(()) };
+    let failed = Observation {
+        lock_reason: account.lock_reason,
+        hold: account.hold,
+        directory: DirectorySync::Failed,
+        user_id: None,
+    };
+    accounts::observe(conn, &account, &failed, now)?;
+    let Some(invitation) = waiting(conn, &account)? else { return Ok(()) };
     if transitions::close(conn, &invitation, Some(code), now)? {
         outbox::supersede(conn, invitation.id, now)?;
         let about = Claimed { invitation: Some(invitation.id), ..claimed.clone() };

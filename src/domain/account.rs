@@ -1,6 +1,6 @@
 //! The state that we own of a directory account: our lock on it and its budget of wrong OTPs.
 
-use super::ids::{Realm, TenantId, Username};
+use super::ids::{AccountId, AccountKey, Realm, TenantId, Username};
 use super::invitation::Purpose;
 use super::text::text_enum;
 use super::time::Timestamp;
@@ -55,6 +55,7 @@ text_enum!(
 /// What is stored of an account.
 #[derive(Clone)]
 pub struct Account {
+    pub id: AccountId,
     pub tenant: TenantId,
     pub realm: Realm,
     pub username: Username,
@@ -71,6 +72,11 @@ pub struct Account {
 }
 
 impl Account {
+    #[must_use]
+    pub fn key(&self) -> AccountKey {
+        AccountKey::new(&self.realm, &self.username)
+    }
+
     #[must_use]
     pub const fn is_locked(&self) -> bool {
         self.lock_reason.is_some() || matches!(self.hold, Hold::Foreign)

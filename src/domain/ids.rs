@@ -154,6 +154,11 @@ prefixed_id!(
     "inv_"
 );
 prefixed_id!(
+    /// An account that we own state of. Says nothing of the person: once the account's row is erased, nothing leads back.
+    AccountId,
+    "acc_"
+);
+prefixed_id!(
     /// A row of the outbox: one message, or one change to make in the directory.
     MessageId,
     "msg_"

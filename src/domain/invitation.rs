@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contact::{Email, Phone};
-use super::ids::{AccountKey, GrantId, InvitationId, Realm, TenantId, Username};
+use super::ids::{AccountId, AccountKey, GrantId, InvitationId, Realm, TenantId, Username};
 use super::text::text_enum;
 use super::time::Timestamp;
 
@@ -90,6 +90,7 @@ pub struct Terms {
 pub struct Invitation {
     pub id: InvitationId,
     pub tenant: TenantId,
+    pub account: AccountId,
     pub realm: Realm,
     pub username: Username,
     pub person: Person,

@@ -73,7 +73,7 @@ impl Service {
         let snapshot = self
             .store
             .write(move |conn| {
-                let key = AccountKey::new(&fresh.realm, &fresh.username);
+                let key = fresh.key();
                 accounts::insert_if_absent(conn, &fresh)?;
                 let account =
                     accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
@@ -88,7 +88,7 @@ impl Service {
                     event,
                     tenant: &account.tenant,
                     invitation: None,
-                    account: Some(&key),
+                    account: Some(account.id),
                     detail: "administrator",
                 };
                 record(conn, &actor, now, &event)?;
@@ -110,7 +110,9 @@ impl Service {
             Refusal::UserNotFound => Refusal::AccountNotFound,
             other => other,
         })?;
+        let now = self.clock.now();
         Ok(Account {
+            id: crate::entropy::account_id(now),
             tenant: caller.tenant.clone(),
             realm: realm.clone(),
             username: user.username,
@@ -120,13 +122,13 @@ impl Service {
             hold: Hold::None,
             directory: DirectorySync::Synced,
             version: 0,
-            updated_at: self.clock.now(),
+            updated_at: now,
         })
     }
 }
 
 fn account_snapshot(conn: &mut Connection, account: Account) -> ServiceResult<AccountSnapshot> {
-    let key = AccountKey::new(&account.realm, &account.username);
+    let key = account.key();
     let now = conn.now()?;
     let live = invitations::find_live(conn, &account.tenant, &key)?
         .filter(|invitation| !crate::domain::invitation::has_expired(invitation.expires_at, now));

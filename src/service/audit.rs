@@ -13,8 +13,12 @@ pub(super) fn note(
     (event, detail): (&'static str, &str),
     invitation: &Invitation,
 ) -> Result<(), StorageError> {
-    let account = invitation.account_key();
-    let event =
-        Event { event, tenant: &invitation.tenant, invitation: Some(invitation.id), account: Some(&account), detail };
+    let event = Event {
+        event,
+        tenant: &invitation.tenant,
+        invitation: Some(invitation.id),
+        account: Some(invitation.account),
+        detail,
+    };
     record(conn, actor, now, &event)
 }

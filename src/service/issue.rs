@@ -9,7 +9,7 @@ use super::audit::note;
 use super::lookup::{Snapshot, snapshot};
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::NamedUser;
-use super::{Caller, Refusal, Service, ServiceResult};
+use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
@@ -112,11 +112,16 @@ impl Plan {
 }
 
 impl Service {
-    /// Issues an invitation.
+    /// Issues an invitation, and writes what belongs to it `alongside`.
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a failure.
-    pub async fn issue(&self, caller: &Caller, mut command: Issue) -> ServiceResult<Issued> {
+    pub async fn issue(
+        &self,
+        caller: &Caller,
+        mut command: Issue,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
         let settings = self.settings(&caller.tenant).await?;
         let wishes = (command.method, command.expires_in_minutes, command.delivery);
         let plan = Plan::new(self, &settings, command.purpose, wishes)?;
@@ -124,17 +129,18 @@ impl Service {
         let person = self.person(&command.user, plan.method.channel()).await?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
-        let secret = plan.shown(&minted);
         let draft = Arc::new(Draft {
             invitation,
+            secret: plan.shown(&minted),
             minted,
             expiry_minutes: plan.expiry_minutes,
             if_exists: command.if_exists,
             caller: caller.clone(),
+            alongside,
         });
-        let snapshot = self.store.write(move |conn| draft.store(conn)).await?;
+        let issued = self.store.write(move |conn| draft.store(conn)).await?;
         self.wake.notify_one();
-        Ok(Issued { snapshot, secret })
+        Ok(issued)
     }
 
     fn new_invitation(
@@ -147,6 +153,8 @@ impl Service {
         let now = self.clock.now();
         Invitation {
             id: crate::entropy::invitation_id(now),
+            // The account's own, should it have one already.
+            account: crate::entropy::account_id(now),
             tenant: caller.tenant.clone(),
             realm: command.user.realm.clone(),
             username: command.user.username.clone(),
@@ -191,15 +199,18 @@ impl Service {
 struct Draft {
     invitation: Invitation,
     minted: Minted,
+    secret: Option<IssuedSecret>,
     expiry_minutes: i64,
     if_exists: IfExists,
     caller: Caller,
+    alongside: Alongside<Issued>,
 }
 
 impl Draft {
-    fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
+    fn store(&self, conn: &mut Connection) -> ServiceResult<Issued> {
         let mut invitation = self.invitation.clone();
         let account = account_row(conn, &invitation)?;
+        invitation.account = account.id;
         let now = conn.now()?;
         self.make_room(conn, &invitation, now)?;
         (invitation.created_at, invitation.updated_at, invitation.issued_at) = (now, now, now);
@@ -211,7 +222,9 @@ impl Draft {
         enqueue_message(conn, &invitation, &self.minted, now)?;
         want_lock(conn, &invitation, &account, now)?;
         note(conn, &self.caller.actor, now, ("invitation.issued", invitation.method.as_str()), &invitation)?;
-        snapshot(conn, invitation, now)
+        let issued = Issued { snapshot: snapshot(conn, invitation, now)?, secret: self.secret.clone() };
+        self.alongside.write(conn, &issued)?;
+        Ok(issued)
     }
 
     /// Sees to it that no other invitation of the account is live.
@@ -247,6 +260,7 @@ pub(super) fn live_invitation(
 /// The account's row, made if it is new, held until the transaction ends. Always taken before the invitation's.
 pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> ServiceResult<Account> {
     let fresh = Account {
+        id: invitation.account,
         tenant: invitation.tenant.clone(),
         realm: invitation.realm.clone(),
         username: invitation.username.clone(),
@@ -302,13 +316,12 @@ pub(super) fn enqueue_sync(
     invitation: Option<InvitationId>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let key = crate::domain::ids::AccountKey::new(&account.realm, &account.username);
     let row = NewDelivery {
         id: crate::entropy::message_id(now),
         tenant: &account.tenant,
         invitation,
         generation: 0,
-        account: &key,
+        account: account.id,
         kind: Kind::AccountSync,
         channel: crate::domain::invitation::Channel::Directory,
         state: DeliveryState::Ready,

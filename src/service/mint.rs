@@ -128,7 +128,7 @@ pub(super) fn enqueue_message(
             tenant: &invitation.tenant,
             invitation: Some(invitation.id),
             generation: invitation.generation,
-            account: &invitation.account_key(),
+            account: invitation.account,
             kind: Kind::invitation(invitation.purpose, invitation.method),
             channel: invitation.method.channel(),
             state,

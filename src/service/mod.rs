@@ -4,6 +4,7 @@
 //! looked up or a password set. It knows nothing of HTTP, messages' looks or gateways; what must be sent is a row of the outbox.
 
 pub mod accounts;
+mod alongside;
 mod audit;
 pub mod error;
 mod grant;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use alongside::Alongside;
 pub use error::{Failure, Refusal, ServiceError, ServiceResult};
 pub use grant::GRANT_TOKEN_TYPE;
 pub use mint::IssuedSecret;

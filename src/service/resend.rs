@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::audit::note;
 use super::issue::{DeliveryMode, Issued, Plan, account_row, first_status, live_invitation, want_lock};
-use super::lookup::{Snapshot, resend_from, snapshot};
-use super::mint::{Minted, enqueue_message};
+use super::lookup::{resend_from, snapshot};
+use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::address;
-use super::{Caller, Refusal, Service, ServiceResult};
+use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Status};
 use crate::domain::settings::{Settings, lifetime};
@@ -28,11 +28,17 @@ pub struct Resend {
 }
 
 impl Service {
-    /// Issues a new generation of an invitation that is pending, expired or failed.
+    /// Issues a new generation of an invitation that is pending, expired or failed, and writes what belongs to it `alongside`.
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a failure.
-    pub async fn resend(&self, caller: &Caller, id: InvitationId, command: Resend) -> ServiceResult<Issued> {
+    pub async fn resend(
+        &self,
+        caller: &Caller,
+        id: InvitationId,
+        command: Resend,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
         let settings = self.settings(&caller.tenant).await?;
         let seen = self.get_invitation(caller, id).await?.invitation;
         check_state(&seen, self.clock.now())?;
@@ -40,11 +46,18 @@ impl Service {
         let plan = Plan::new(self, &settings, seen.purpose, wishes)?;
         let next = self.next_generation(&seen, &plan, &settings, command.locale).await?;
         let minted = self.mint(&next, &settings, plan.expiry_minutes, plan.sends()).await?;
-        let secret = plan.shown(&minted);
-        let draft = Arc::new(Draft { seen, next, minted, expiry_minutes: plan.expiry_minutes, caller: caller.clone() });
-        let snapshot = self.store.write(move |conn| draft.store(conn)).await?;
+        let draft = Arc::new(Draft {
+            seen,
+            next,
+            secret: plan.shown(&minted),
+            minted,
+            expiry_minutes: plan.expiry_minutes,
+            caller: caller.clone(),
+            alongside,
+        });
+        let issued = self.store.write(move |conn| draft.store(conn)).await?;
         self.wake.notify_one();
-        Ok(Issued { snapshot, secret })
+        Ok(issued)
     }
 
     async fn next_generation(
@@ -85,12 +98,14 @@ struct Draft {
     seen: Invitation,
     next: Invitation,
     minted: Minted,
+    secret: Option<IssuedSecret>,
     expiry_minutes: i64,
     caller: Caller,
+    alongside: Alongside<Issued>,
 }
 
 impl Draft {
-    fn store(&self, conn: &mut Connection) -> ServiceResult<Snapshot> {
+    fn store(&self, conn: &mut Connection) -> ServiceResult<Issued> {
         let account = account_row(conn, &self.seen)?;
         let now = conn.now()?;
         let live = live_invitation(conn, &self.caller.actor, &self.seen, now)?;
@@ -119,7 +134,9 @@ impl Draft {
         want_lock(conn, &next, &account, now)?;
         note(conn, &self.caller.actor, now, ("invitation.resent", next.method.as_str()), &next)?;
         (next.grant, next.otp_used_at, next.failure) = (None, None, None);
-        snapshot(conn, next, now)
+        let issued = Issued { snapshot: snapshot(conn, next, now)?, secret: self.secret.clone() };
+        self.alongside.write(conn, &issued)?;
+        Ok(issued)
     }
 }
 

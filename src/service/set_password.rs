@@ -277,7 +277,7 @@ fn enqueue_activation(
         tenant: &invitation.tenant,
         invitation: Some(invitation.id),
         generation: invitation.generation,
-        account: &invitation.account_key(),
+        account: invitation.account,
         kind: Kind::activation(invitation.method),
         channel: invitation.method.channel(),
         state: DeliveryState::Ready,

@@ -7,7 +7,7 @@ use super::error::StorageError;
 use super::rows::AccountRow;
 use super::schema::account as a;
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
-use crate::domain::ids::{AccountKey, TenantId};
+use crate::domain::ids::{AccountId, AccountKey, TenantId};
 use crate::domain::time::Timestamp;
 
 /// Inserts the account unless it is there already.
@@ -26,6 +26,16 @@ pub fn insert_if_absent(conn: &mut Connection, account: &Account) -> Result<(), 
 /// [`StorageError`] when the database fails.
 pub fn find(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Option<Account>, StorageError> {
     let query = a::table.find((tenant.as_str(), &key.realm, &key.username));
+    let row: Option<AccountRow> = on_backend!(conn, |c| query.first(c).optional())?;
+    row.map(AccountRow::read).transpose()
+}
+
+/// The account of this id.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find_by_id(conn: &mut Connection, tenant: &TenantId, id: AccountId) -> Result<Option<Account>, StorageError> {
+    let query = a::table.filter(a::tenant.eq(tenant.as_str()).and(a::id.eq(id.to_string())));
     let row: Option<AccountRow> = on_backend!(conn, |c| query.first(c).optional())?;
     row.map(AccountRow::read).transpose()
 }
@@ -57,7 +67,7 @@ pub fn want_lock(
     reason: Option<LockReason>,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let key = AccountKey::new(&account.realm, &account.username);
+    let key = account.key();
     let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
     on_backend!(conn, |c| diesel::update(target)
         .set((
@@ -88,7 +98,7 @@ pub fn observe(
     observation: &Observation<'_>,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let key = AccountKey::new(&seen.realm, &seen.username);
+    let key = seen.key();
     let target = a::table.find((seen.tenant.as_str(), &key.realm, &key.username)).filter(a::version.eq(seen.version));
     let rows = on_backend!(conn, |c| diesel::update(target)
         .set((
@@ -122,7 +132,7 @@ pub fn settle_acceptance(
     unlocked: bool,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let key = AccountKey::new(&account.realm, &account.username);
+    let key = account.key();
     clear_budget(conn, &account.tenant, &key)?;
     if !unlocked {
         return Ok(());

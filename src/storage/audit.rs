@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::connection::{Connection, on_backend};
 use super::error::StorageError;
 use super::schema::audit_event as a;
-use crate::domain::ids::{AccountKey, InvitationId, TenantId};
+use crate::domain::ids::{AccountId, InvitationId, TenantId};
 use crate::domain::time::Timestamp;
 
 /// Who did something, and in which request.
@@ -28,7 +28,7 @@ pub struct Event<'a> {
     pub event: &'static str,
     pub tenant: &'a TenantId,
     pub invitation: Option<InvitationId>,
-    pub account: Option<&'a AccountKey>,
+    pub account: Option<AccountId>,
     /// A short fact such as an error code or a method; empty when there is none.
     pub detail: &'a str,
 }
@@ -47,8 +47,7 @@ pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Even
             a::actor.eq(&actor.name),
             a::request_id.eq(&actor.request_id),
             a::invitation_id.eq(event.invitation.map(|id| id.to_string())),
-            a::realm_key.eq(event.account.map(|key| &key.realm)),
-            a::username_key.eq(event.account.map(|key| &key.username)),
+            a::account_id.eq(event.account.map(|id| id.to_string())),
             a::detail.eq(event.detail),
         ))
         .execute(c))?;

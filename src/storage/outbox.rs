@@ -12,7 +12,7 @@ use super::connection::{Connection, inv_now, on_backend};
 use super::error::{StorageError, readable};
 use super::schema::{invitation as i, outbox as o};
 use super::transitions::unexpired;
-use crate::domain::ids::{AccountKey, InvitationId, MessageId, TenantId};
+use crate::domain::ids::{AccountId, InvitationId, MessageId, TenantId};
 use crate::domain::invitation::{Channel, Status};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::time::Timestamp;
@@ -29,7 +29,7 @@ pub struct NewDelivery<'a> {
     pub tenant: &'a TenantId,
     pub invitation: Option<InvitationId>,
     pub generation: i64,
-    pub account: &'a AccountKey,
+    pub account: AccountId,
     pub kind: Kind,
     pub channel: Channel,
     pub state: DeliveryState,
@@ -45,7 +45,7 @@ pub struct Claimed {
     pub tenant: TenantId,
     pub invitation: Option<InvitationId>,
     pub generation: i64,
-    pub account: AccountKey,
+    pub account: Option<AccountId>,
     pub kind: Kind,
     pub payload: Option<Vec<u8>>,
     /// Counts this try.
@@ -89,7 +89,7 @@ pub fn insert(conn: &mut Connection, new: &NewDelivery<'_>, now: Timestamp) -> R
     let values = (
         (o::id.eq(new.id.to_string()), o::tenant.eq(new.tenant.as_str())),
         (o::invitation_id.eq(new.invitation.map(|id| id.to_string())), o::generation.eq(new.generation)),
-        (o::realm_key.eq(&new.account.realm), o::username_key.eq(&new.account.username)),
+        o::account_id.eq(new.account.to_string()),
         (o::kind.eq(new.kind.as_str()), o::channel.eq(new.channel.as_str()), o::state.eq(new.state.as_str())),
         (o::payload.eq(&new.payload), o::attempts.eq(0), o::fence.eq(0), o::next_attempt_at.eq(now.millis())),
         (
@@ -102,7 +102,7 @@ pub fn insert(conn: &mut Connection, new: &NewDelivery<'_>, now: Timestamp) -> R
     Ok(())
 }
 
-type ClaimedRow = (String, String, Option<String>, i64, String, String, String, Option<Vec<u8>>, i64, i64, Option<i64>);
+type ClaimedRow = (String, String, Option<String>, i64, Option<String>, String, Option<Vec<u8>>, i64, i64, Option<i64>);
 
 /// Claims up to `limit` due rows for [`LEASE`]; rows whose worker died come back when their lease has lapsed.
 ///
@@ -147,8 +147,7 @@ pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageE
             o::tenant,
             o::invitation_id,
             o::generation,
-            o::realm_key,
-            o::username_key,
+            o::account_id,
             o::kind,
             o::payload,
             o::attempts,
@@ -160,13 +159,13 @@ pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageE
 }
 
 fn read_claimed(row: ClaimedRow) -> Result<Claimed, StorageError> {
-    let (id, tenant, invitation, generation, realm, username, kind, payload, attempts, fence, expires_at) = row;
+    let (id, tenant, invitation, generation, account, kind, payload, attempts, fence, expires_at) = row;
     Ok(Claimed {
         id: readable(MessageId::parse(&id), "message id")?,
         tenant: readable(TenantId::parse(&tenant).ok(), "tenant")?,
         invitation: invitation.and_then(|id| InvitationId::parse(&id)),
         generation,
-        account: AccountKey { realm, username },
+        account: account.and_then(|id| AccountId::parse(&id)),
         kind: readable(Kind::parse(&kind), "message kind")?,
         payload,
         attempts,

@@ -7,7 +7,7 @@ use super::error::{StorageError, readable};
 use super::schema::{account, invitation};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::ids::{AccountKey, GrantId, InvitationId, Realm, TenantId, Username};
+use crate::domain::ids::{AccountId, GrantId, InvitationId, Realm, TenantId, Username};
 use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status};
 use crate::domain::time::Timestamp;
 
@@ -46,6 +46,7 @@ pub(super) struct InvitationRow {
     accepted_at: Option<i64>,
     revoked_at: Option<i64>,
     failure: Option<String>,
+    account_id: String,
 }
 
 /// The JSON of the `person` column.
@@ -117,6 +118,7 @@ impl InvitationRow {
             accepted_at: invitation.accepted_at.map(Timestamp::millis),
             revoked_at: invitation.revoked_at.map(Timestamp::millis),
             failure: invitation.failure.clone(),
+            account_id: invitation.account.to_string(),
         }
     }
 
@@ -154,6 +156,7 @@ impl InvitationRow {
             accepted_at: time(self.accepted_at),
             revoked_at: time(self.revoked_at),
             failure: self.failure,
+            account: readable(AccountId::parse(&self.account_id), "account id")?,
         })
     }
 }
@@ -173,11 +176,12 @@ pub(super) struct AccountRow {
     directory: String,
     version: i64,
     updated_at: i64,
+    id: String,
 }
 
 impl AccountRow {
     pub(super) fn new(account: &Account) -> Self {
-        let key = AccountKey::new(&account.realm, &account.username);
+        let key = account.key();
         Self {
             tenant: account.tenant.as_str().to_owned(),
             realm_key: key.realm,
@@ -191,6 +195,7 @@ impl AccountRow {
             directory: account.directory.as_str().to_owned(),
             version: account.version,
             updated_at: account.updated_at.millis(),
+            id: account.id.to_string(),
         }
     }
 
@@ -200,6 +205,7 @@ impl AccountRow {
             None => None,
         };
         Ok(Account {
+            id: readable(AccountId::parse(&self.id), "account id")?,
             tenant: readable(TenantId::parse(&self.tenant).ok(), "tenant")?,
             realm: readable(Realm::parse(&self.realm).ok(), "realm")?,
             username: readable(Username::parse(&self.username).ok(), "user name")?,

@@ -23,6 +23,7 @@ diesel::table! {
         directory -> Text,
         version -> BigInt,
         updated_at -> BigInt,
+        id -> Text,
     }
 }
 
@@ -60,6 +61,7 @@ diesel::table! {
         accepted_at -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
         failure -> Nullable<Text>,
+        account_id -> Text,
     }
 }
 
@@ -69,8 +71,6 @@ diesel::table! {
         tenant -> Text,
         invitation_id -> Nullable<Text>,
         generation -> BigInt,
-        realm_key -> Text,
-        username_key -> Text,
         kind -> Text,
         channel -> Text,
         state -> Text,
@@ -84,6 +84,7 @@ diesel::table! {
         provider_id -> Nullable<Text>,
         created_at -> BigInt,
         updated_at -> BigInt,
+        account_id -> Nullable<Text>,
     }
 }
 
@@ -96,9 +97,8 @@ diesel::table! {
         actor -> Text,
         request_id -> Nullable<Text>,
         invitation_id -> Nullable<Text>,
-        realm_key -> Nullable<Text>,
-        username_key -> Nullable<Text>,
         detail -> Text,
+        account_id -> Nullable<Text>,
     }
 }
 

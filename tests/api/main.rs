@@ -28,3 +28,4 @@ mod revoke;
 mod saga;
 mod settings;
 mod support;
+mod upgrade;

@@ -13,9 +13,9 @@ use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, bad_text, object, optional_line, realm, username};
 use crate::http::problem::Problem;
-use crate::service::Caller;
 use crate::service::issue::{DeliveryMode, IfExists, Issue};
 use crate::service::person::NamedUser;
+use crate::service::{Alongside, Caller};
 
 /// Longest metadata, in bytes of JSON.
 const METADATA_MAX: usize = 4096;
@@ -197,7 +197,7 @@ pub(crate) async fn issue_invitation(
     authorized: Authorized<InvitationsWrite>,
     body: Body<IssueInvitationRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let issued = state.service.issue(&authorized.caller, body.0.command()?).await?;
+    let issued = state.service.issue(&authorized.caller, body.0.command()?, Alongside::nothing()).await?;
     let location = location(&authorized.caller, &issued.snapshot.invitation.id.to_string());
     Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(IssuedView::from(issued)))
 }

@@ -11,6 +11,7 @@ use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, invitation_id};
 use crate::http::problem::Problem;
+use crate::service::Alongside;
 use crate::service::issue::DeliveryMode;
 use crate::service::resend::Resend;
 
@@ -63,6 +64,6 @@ pub(crate) async fn resend_invitation(
         delivery: body.0.delivery.map(DeliveryMode::from),
         locale: locale("/locale", body.0.locale)?,
     };
-    let issued = state.service.resend(&authorized.caller, invitation_id(&id)?, command).await?;
+    let issued = state.service.resend(&authorized.caller, invitation_id(&id)?, command, Alongside::nothing()).await?;
     Ok(HttpResponse::Ok().json(IssuedView::from(issued)))
 }
