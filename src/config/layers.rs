@@ -13,6 +13,9 @@ use toml::{Table, Value};
 const DEFAULTS: &str = include_str!("default.toml");
 const ENV_PREFIX: &str = "INVITED__";
 
+/// Lists of whole numbers; an empty list in `default.toml` does not say what it is a list of, and all others are of texts.
+const NUMBER_LISTS: [&str; 1] = ["defaults.reminders.minutes_before_expiry"];
+
 /// One key's value. No `Debug`: it may be a secret.
 struct Entry {
     value: Value,
@@ -175,9 +178,9 @@ impl Layers {
             self.problems.push(place.complain(if is_section { "is a section, not a key" } else { "unknown key" }));
             return;
         };
-        match read(&entry.value).filter(|value| is_like(value, &entry.value)) {
+        match read(&entry.value).filter(|value| is_like(key, value, &entry.value)) {
             Some(value) => *entry = Entry { value, given: Some(place) },
-            None => self.problems.push(place.complain(expectation(&entry.value))),
+            None => self.problems.push(place.complain(expectation(key, &entry.value))),
         }
     }
 
@@ -226,15 +229,17 @@ fn read_as(default: &Value, text: &str) -> Option<Value> {
     }
 }
 
-/// Whether the value is of the default's type; all lists are lists of texts.
-fn is_like(value: &Value, default: &Value) -> bool {
-    value.same_type(default) && value.as_array().is_none_or(|list| list.iter().all(Value::is_str))
+/// Whether the value is of the default's type.
+fn is_like(key: &str, value: &Value, default: &Value) -> bool {
+    let is_element = if NUMBER_LISTS.contains(&key) { Value::is_integer } else { Value::is_str };
+    value.same_type(default) && value.as_array().is_none_or(|list| list.iter().all(is_element))
 }
 
-const fn expectation(default: &Value) -> &'static str {
+fn expectation(key: &str, default: &Value) -> &'static str {
     match default {
         Value::Integer(_) => "expected a whole number",
         Value::Boolean(_) => "expected true or false",
+        Value::Array(_) if NUMBER_LISTS.contains(&key) => "expected a list of whole numbers such as [1440, 60]",
         Value::Array(_) => r#"expected a list of texts such as ["a", "b"]"#,
         _ => "expected a text",
     }

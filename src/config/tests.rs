@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::domain::invitation::Method;
+use crate::domain::settings::SmsSettings;
 
 const KEY_A: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const KEY_B: &str = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -61,7 +62,8 @@ fn the_documented_defaults_hold_when_nothing_else_is_said() {
 fn the_documented_settings_are_the_built_in_ones() {
     let documented: toml::Table = include_str!("default.toml").parse().unwrap();
     let documented = serde_json::to_value(&documented["defaults"]).unwrap();
-    assert_eq!(camel_cased(&documented), serde_json::to_value(Settings::default()).unwrap());
+    let documented: Settings = serde_json::from_value(camel_cased(&documented)).unwrap();
+    assert_eq!(documented, Settings::default());
 }
 
 fn camel_cased(value: &serde_json::Value) -> serde_json::Value {
@@ -106,6 +108,9 @@ fn everything_can_come_from_variables() {
             ("INVITED__DEFAULTS__LOCK_ACCOUNT_UNTIL_PASSWORD_SET", "false"),
             ("INVITED__DEFAULTS__OTP__MAX_ATTEMPTS", "3"),
             ("INVITED__DEFAULTS__METHOD", "sms_otp"),
+            ("INVITED__DEFAULTS__REMINDERS__MINUTES_BEFORE_EXPIRY", "[1440, 60]"),
+            ("INVITED__DEFAULTS__SMS__ALLOWED_COUNTRIES", r#"["CH"]"#),
+            ("INVITED__DEFAULTS__SMS__AUTOFILL_ORIGIN", ""),
             ("INVITED_SERVICE_HOST", "10.0.0.1"),
             ("PATH", "/usr/bin"),
         ]
@@ -131,6 +136,8 @@ fn everything_can_come_from_variables() {
     assert_eq!(config.defaults.links.setup_url, "https://login.example.com/#{token}");
     assert_eq!(config.defaults.links.allowed_origins, ["https://login.example.com"]);
     assert_eq!((config.defaults.method, config.defaults.otp.max_attempts), (Method::SmsOtp, 3));
+    assert_eq!(config.defaults.reminders.minutes_before_expiry, [1440, 60]);
+    assert_eq!(config.defaults.sms, SmsSettings { allowed_countries: vec!["CH".to_owned()], autofill_origin: None });
     assert!(!config.defaults.lock_account_until_password_set);
     assert_eq!(config.defaults.expiry_minutes, 1440);
 }
@@ -176,6 +183,10 @@ fn a_wrong_shape_is_told_in_words() {
         ("[serverr]", "serverr: unknown key (in f)"),
         ("server.listen.port = 1", "server.listen.port: unknown key (in f)"),
         ("secrets.master_keys = [1]", r#"secrets.master_keys: expected a list of texts such as ["a", "b"] (in f)"#),
+        (
+            "defaults.reminders.minutes_before_expiry = [\"60\"]",
+            "defaults.reminders.minutes_before_expiry: expected a list of whole numbers such as [1440, 60] (in f)",
+        ),
         ("email.token = 5", "email.token: expected a text (in f)"),
         ("worker.concurrency = 1.5", "worker.concurrency: expected a whole number (in f)"),
     ];
@@ -331,13 +342,19 @@ fn the_operators_settings_are_checked_like_a_tenants() {
     let found = problems(with_lines(
         "[defaults]\nexpiry_minutes = 99999\nmethod = \"email_link\"\n\
          [defaults.links]\nsetup_url = \"https://login.example.com/\"\nallowed_origins = [\"https://a.example.com\", \"nope\"]\n\
-         [defaults.password_policy]\nmin_length = 3\nmax_len = 9\n",
+         [defaults.password_policy]\nmin_length = 3\nmax_len = 9\n\
+         [defaults.reminders]\nminutes_before_expiry = [60, 60]\n[defaults.resend]\ntolerance_minutes = 1441\n\
+         [defaults.sms]\nallowed_countries = [\"UK\"]\nautofill_origin = \"https://a.example.com\"\n",
     ));
     let expected = [
         "defaults.password_policy.max_len: unknown key (in invited.toml)",
         "defaults.expiry_minutes: must be -1 (never), 0 (at once) or 1 to 10080 minutes (in invited.toml)",
+        "defaults.resend.tolerance_minutes: must be 0 to 1440 (in invited.toml)",
+        "defaults.reminders.minutes_before_expiry: is there twice (in invited.toml)",
         "defaults.links.setup_url: must contain {token} (in invited.toml)",
         "defaults.links.allowed_origins: must be scheme://host[:port] and nothing else (in invited.toml)",
+        "defaults.sms.allowed_countries: must be an ISO 3166-1 alpha-2 code such as `DE` (in invited.toml)",
+        "defaults.sms.autofill_origin: must be host[:port] in lower case (in invited.toml)",
         "defaults.password_policy.min_length: must be 8 to 64 (in invited.toml)",
     ];
     assert_eq!(found, expected);

@@ -3,20 +3,22 @@
 //! The JSON form (camelCase, RFC 7396 merge) is the contract of `/v1/settings`, of the `defaults` section of the
 //! configuration and of the stored overrides alike. A change touches only invitations issued afterwards.
 
+mod rules;
+
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::invitation::{Method, Purpose};
 use super::otp::OtpShape;
-use super::text::is_unsafe_char;
 
 /// Longest expiry that can be set, in minutes (7 days, the original's range).
 pub const EXPIRY_MINUTES_MAX: i64 = 10_080;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract's switches, each of its own")]
 pub struct Settings {
     pub enabled: bool,
     pub method: Method,
@@ -27,7 +29,11 @@ pub struct Settings {
     pub otp: OtpSettings,
     pub password_reset: PasswordResetSettings,
     pub resend: ResendSettings,
+    pub reminders: ReminderSettings,
+    /// Whether the holder of an expired link may have a new one sent to the registered address.
+    pub self_service_request_new: bool,
     pub links: LinkSettings,
+    pub sms: SmsSettings,
     pub locale: String,
     pub password_policy: PasswordPolicy,
     pub policy: PolicySettings,
@@ -75,6 +81,15 @@ pub struct PasswordResetSettings {
 pub struct ResendSettings {
     pub cooldown_seconds: u32,
     pub max_per_invitation: u32,
+    /// How long the secret before the last one stays valid after a resend, under the same budget of attempts.
+    pub tolerance_minutes: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReminderSettings {
+    /// When to remind of an invitation that is still open; empty for never.
+    pub minutes_before_expiry: Vec<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +103,17 @@ pub struct LinkSettings {
     pub allowed_redirects: Vec<String>,
     /// Origins whose pages may call the public routes.
     pub allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SmsSettings {
+    /// Countries that text messages may go to, as ISO 3166-1 alpha-2 codes; empty for all.
+    pub allowed_countries: Vec<String>,
+    /// Host, with a port if it needs one, that the last line of a message binds its code to, so that a browser fills it in
+    /// there and nowhere else (`@host #code`). The empty text says "none" where a lower layer names one.
+    #[serde(deserialize_with = "text_or_none")]
+    pub autofill_origin: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,13 +168,16 @@ impl Default for Settings {
                 expiry_minutes: 1440,
                 lock_account: true,
             },
-            resend: ResendSettings { cooldown_seconds: 60, max_per_invitation: 5 },
+            resend: ResendSettings { cooldown_seconds: 60, max_per_invitation: 5, tolerance_minutes: 0 },
+            reminders: ReminderSettings { minutes_before_expiry: Vec::new() },
+            self_service_request_new: false,
             links: LinkSettings {
                 setup_url: "https://localhost/set-password#token={token}".to_owned(),
                 otp_url: "https://localhost/enter-code".to_owned(),
                 allowed_redirects: Vec::new(),
                 allowed_origins: Vec::new(),
             },
+            sms: SmsSettings { allowed_countries: Vec::new(), autofill_origin: None },
             locale: "en".to_owned(),
             password_policy: PasswordPolicy { min_length: 8, max_length: 128 },
             policy: PolicySettings { profile: Profile::Compatible },
@@ -168,24 +197,6 @@ impl Settings {
             .map_err(|e| vec![malformed(pointer_of(e.path()), &e.inner().to_string())])?;
         let problems = settings.problems();
         if problems.is_empty() { Ok(settings) } else { Err(problems) }
-    }
-
-    /// Every rule that these settings break.
-    #[must_use]
-    pub fn problems(&self) -> Vec<SettingsProblem> {
-        let mut found = Vec::new();
-        check_expiry(&mut found, "/expiryMinutes", self.expiry_minutes);
-        check_expiry(&mut found, "/passwordReset/expiryMinutes", self.password_reset.expiry_minutes);
-        check_otp(&mut found, self.otp);
-        check_links(&mut found, &self.links);
-        check_password_policy(&mut found, self.password_policy);
-        if self.locale.is_empty() || self.locale.len() > 35 || self.locale.chars().any(is_unsafe_char) {
-            found.push(problem("/locale", "invalid_locale", "must be a language tag such as `en` or `de-CH`"));
-        }
-        if self.policy.profile == Profile::Strict {
-            self.check_strict(&mut found);
-        }
-        found
     }
 
     /// The method used when a call names none.
@@ -228,17 +239,6 @@ impl Settings {
         }
         (method.is_otp() && OtpShape::from(self.otp).bits() < 20.0).then_some("otp_too_weak")
     }
-
-    fn check_strict(&self, found: &mut Vec<SettingsProblem>) {
-        for (pointer, purpose) in
-            [("/expiryMinutes", Purpose::Onboarding), ("/passwordReset/expiryMinutes", Purpose::PasswordReset)]
-        {
-            if let Some(code) = self.exceeds_strict(self.method_for(purpose), self.expiry_for(purpose)) {
-                let pointer = if code == "otp_too_weak" { "/otp" } else { pointer };
-                found.push(problem(pointer, code, "is outside what the strict profile allows for this method"));
-            }
-        }
-    }
 }
 
 impl LinkSettings {
@@ -270,73 +270,8 @@ pub const fn is_expiry(minutes: i64) -> bool {
     minutes >= -1 && minutes <= EXPIRY_MINUTES_MAX
 }
 
-fn check_expiry(found: &mut Vec<SettingsProblem>, pointer: &str, minutes: i64) {
-    if !is_expiry(minutes) {
-        found.push(problem(pointer, "out_of_range", "must be -1 (never), 0 (at once) or 1 to 10080 minutes"));
-    }
-}
-
-fn check_otp(found: &mut Vec<SettingsProblem>, otp: OtpSettings) {
-    if !(otp.uppercase || otp.lowercase || otp.digits) {
-        found.push(problem("/otp", "no_character_class", "at least one of uppercase, lowercase and digits must be on"));
-    }
-    if !(4..=10).contains(&otp.length) {
-        found.push(problem("/otp/length", "out_of_range", "must be 4 to 10"));
-    }
-    if !(1..=10).contains(&otp.max_attempts) {
-        found.push(problem("/otp/maxAttempts", "out_of_range", "must be 1 to 10"));
-    }
-}
-
-fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
-    if !links.setup_url.contains("{token}") {
-        found.push(problem("/links/setupUrl", "placeholder_missing", "must contain {token}"));
-    }
-    for (pointer, text) in [("/links/setupUrl", &links.setup_url), ("/links/otpUrl", &links.otp_url)] {
-        if !is_page_url(text) {
-            found.push(problem(pointer, "invalid_url", "must be an absolute http or https URL without credentials"));
-        }
-    }
-    for (index, origin) in links.allowed_origins.iter().enumerate() {
-        if !url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
-            let pointer = format!("/links/allowedOrigins/{index}");
-            found.push(problem(&pointer, "invalid_origin", "must be scheme://host[:port] and nothing else"));
-        }
-    }
-    for (index, redirect) in links.allowed_redirects.iter().enumerate() {
-        let (base, wildcard) = redirect.strip_suffix('*').map_or((redirect.as_str(), false), |base| (base, true));
-        if !is_page_url(base) || (wildcard && !base.ends_with('/')) || base.contains('*') {
-            let pointer = format!("/links/allowedRedirects/{index}");
-            found.push(problem(
-                &pointer,
-                "invalid_url",
-                "must be an absolute URL; `*` may stand only after the last `/`",
-            ));
-        }
-    }
-}
-
-fn is_page_url(text: &str) -> bool {
-    !text.chars().any(is_unsafe_char)
-        && url::Url::parse(text).is_ok_and(|url| {
-            matches!(url.scheme(), "http" | "https")
-                && url.has_host()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-}
-
-fn check_password_policy(found: &mut Vec<SettingsProblem>, policy: PasswordPolicy) {
-    if policy.min_length < 8 || policy.min_length > 64 {
-        found.push(problem("/passwordPolicy/minLength", "out_of_range", "must be 8 to 64"));
-    }
-    if policy.max_length < 64 || policy.max_length > 1024 {
-        found.push(problem("/passwordPolicy/maxLength", "out_of_range", "must be 64 to 1024"));
-    }
-}
-
-fn problem(pointer: &str, code: &'static str, detail: &str) -> SettingsProblem {
-    SettingsProblem { pointer: pointer.to_owned(), code, detail: detail.to_owned() }
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
 fn malformed(pointer: String, detail: &str) -> SettingsProblem {
