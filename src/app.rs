@@ -62,15 +62,8 @@ impl App {
             failure_floor: config.server.failure_floor,
         }));
         let concurrency = config.worker.concurrency;
-        let worker = Worker::new(delivery::Parts {
-            store,
-            clock: Arc::clone(&clock),
-            keys,
-            directory,
-            email,
-            sms,
-            concurrency,
-        })?;
+        let worker =
+            Worker::new(delivery::Parts { store, clock: Arc::clone(&clock), keys, directory, email, sms, concurrency });
         let authenticator = authenticator(&config, clock)?;
         let limiter = Limiter::new(config.server.public_calls_per_minute, config.server.trusted_proxies);
         let listener = http::bind(config.server.listen)

@@ -6,10 +6,11 @@
 //! ```text
 //! main, app, sandbox → everything
 //! http               → service, domain, outbound, clock, entropy
-//! service            → storage, directory, domain, clock, entropy, failpoint
-//! delivery           → storage, directory, gateway, domain, clock, entropy, failpoint
+//! service            → storage, directory, templates, domain, clock, entropy, failpoint
+//! delivery           → storage, directory, gateway, templates, domain, clock, entropy, failpoint
 //! storage            → domain, clock, entropy
 //! directory, gateway → domain, outbound, clock
+//! templates          → domain
 //! config             → domain, outbound, storage
 //! telemetry          → config
 //! outbound           → domain
@@ -33,3 +34,4 @@ pub mod sandbox;
 pub mod service;
 pub mod storage;
 pub mod telemetry;
+pub mod templates;

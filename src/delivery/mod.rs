@@ -3,7 +3,6 @@
 //! Any number of workers share the outbox. A worker that dies leaves a lease that lapses; the next one repeats the call with the
 //! same message id and the same secret. It knows nothing of HTTP routes or use cases.
 
-mod render;
 mod retry;
 mod send;
 mod sync;
@@ -13,11 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-pub use render::{RenderError, Templates};
-
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Kind;
 use crate::domain::time::Timestamp;
@@ -41,12 +37,7 @@ pub struct Parts {
 
 /// One worker; cheap to clone.
 #[derive(Clone)]
-pub struct Worker(Arc<Inner>);
-
-struct Inner {
-    parts: Parts,
-    templates: Templates,
-}
+pub struct Worker(Arc<Parts>);
 
 /// How the work on one row ended, before it is written down.
 enum Done {
@@ -65,10 +56,9 @@ enum Done {
 }
 
 impl Worker {
-    /// # Errors
-    /// That a built-in template does not compile.
-    pub fn new(parts: Parts) -> Result<Self, RenderError> {
-        Ok(Self(Arc::new(Inner { parts, templates: Templates::built_in()? })))
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
 
     /// Works until told to stop, woken by the bell or the poll; what is under way is finished first.
@@ -92,8 +82,8 @@ impl Worker {
     /// # Errors
     /// That the database failed.
     pub async fn tick(&self) -> Result<usize, StorageError> {
-        let limit = i64::from(self.0.parts.concurrency);
-        let claimed = self.0.parts.store.write(move |conn| outbox::claim(conn, limit)).await?;
+        let limit = i64::from(self.0.concurrency);
+        let claimed = self.0.store.write(move |conn| outbox::claim(conn, limit)).await?;
         // Each in a task of its own: one that panics keeps its lease and is tried again, the others go on.
         let tasks: Vec<_> = claimed
             .into_iter()
@@ -135,11 +125,11 @@ impl Worker {
         if let Done::GivenUp { code } = &done {
             tracing::error!(message.id = %claimed.id, message.kind = claimed.kind.as_str(), code, "gave up on a delivery");
         }
-        self.0.parts.store.write(move |conn| write_down(conn, &claimed, &done)).await
+        self.0.store.write(move |conn| write_down(conn, &claimed, &done)).await
     }
 
     fn now(&self) -> Timestamp {
-        self.0.parts.clock.now()
+        self.0.clock.now()
     }
 }
 
@@ -172,17 +162,4 @@ fn audit(
     let event =
         Event { event, tenant: &claimed.tenant, invitation: claimed.invitation, account: claimed.account, detail };
     record(conn, &Actor::system(), now, &event)
-}
-
-/// The channel that a kind of message goes out on.
-const fn channel_of(kind: Kind) -> Channel {
-    match kind {
-        Kind::InvitationSmsOtp | Kind::PasswordResetSmsOtp | Kind::ActivationSms => Channel::Sms,
-        Kind::AccountSync => Channel::Directory,
-        Kind::InvitationEmailLink
-        | Kind::InvitationEmailOtp
-        | Kind::PasswordResetEmailLink
-        | Kind::PasswordResetEmailOtp
-        | Kind::ActivationEmail => Channel::Email,
-    }
 }

@@ -1,12 +1,13 @@
 //! Handing one message to its gateway.
 
-use super::{Done, Worker, channel_of, retry};
+use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::invitation::Channel;
 use crate::domain::message::{Payload, Place};
 use crate::failpoint;
 use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage};
 use crate::storage::outbox::Claimed;
+use crate::templates;
 
 /// When a gateway that refuses our credential is tried again: only an operator can mend that.
 const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
@@ -16,8 +17,8 @@ impl Worker {
         let Some(payload) = self.open(claimed) else {
             return Done::GivenUp { code: "unreadable".to_owned() };
         };
-        let parts = &self.0.parts;
-        let outcome = match channel_of(claimed.kind) {
+        let parts = &*self.0;
+        let outcome = match claimed.kind.channel() {
             Channel::Email => match &parts.email {
                 Some(gateway) => self.email(gateway, claimed, &payload).await,
                 None => return self.retry(claimed, "channel_not_configured", None),
@@ -42,7 +43,7 @@ impl Worker {
             generation: claimed.generation,
         };
         let sealed = claimed.payload.as_deref()?;
-        let plain = place.bind(|bound_to| self.0.parts.keys.open(bound_to, sealed)).ok()?;
+        let plain = place.bind(|bound_to| self.0.keys.open(bound_to, sealed)).ok()?;
         serde_json::from_slice(&plain).ok()
     }
 
@@ -53,7 +54,8 @@ impl Worker {
         payload: &Payload,
     ) -> Result<Outcome, &'static str> {
         let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
-        let rendered = self.0.templates.email(claimed.kind, payload).or(Err("unrenderable"))?;
+        let template = templates::built_in(claimed.kind, "en").ok_or("unrenderable")?;
+        let rendered = templates::email(&template, "en", payload).or(Err("unrenderable"))?;
         failpoint::hit("deliver.sending");
         let message = EmailMessage {
             message_id: &claimed.id.to_string(),
@@ -70,7 +72,8 @@ impl Worker {
 
     async fn sms(&self, gateway: &SmsGateway, claimed: &Claimed, payload: &Payload) -> Result<Outcome, &'static str> {
         let to = Phone::parse(&payload.to).or(Err("recipient_unusable"))?;
-        let text = self.0.templates.sms(claimed.kind, payload).or(Err("unrenderable"))?;
+        let template = templates::built_in(claimed.kind, "en").ok_or("unrenderable")?;
+        let text = templates::sms(&template, "en", payload).or(Err("unrenderable"))?;
         failpoint::hit("deliver.sending");
         let message = SmsMessage {
             message_id: &claimed.id.to_string(),
@@ -87,7 +90,7 @@ impl Worker {
             Outcome::Accepted { provider_id } => Done::Sent { provider_id },
             Outcome::Rejected { code } => Done::GivenUp { code },
             Outcome::Unauthorized => {
-                tracing::error!(channel = channel_of(claimed.kind).as_str(), "the gateway refuses our credential");
+                tracing::error!(channel = claimed.kind.channel().as_str(), "the gateway refuses our credential");
                 self.retry(claimed, "gateway_unauthorized", Some(CREDENTIAL_RETRY))
             }
             Outcome::Throttled { retry_after } => self.retry(claimed, "throttled", retry_after),

@@ -20,7 +20,7 @@ impl Worker {
     /// One try; settles its row itself when it worked, in the transaction that lets the messages go.
     pub(super) async fn sync_account(&self, claimed: &Claimed) -> Result<Done, StorageError> {
         let about = claimed.clone();
-        let found = self.0.parts.store.read(move |conn| account_of(conn, &about)).await?;
+        let found = self.0.store.read(move |conn| account_of(conn, &about)).await?;
         let Some(account) = found else { return Ok(Done::GivenUp { code: "account_unknown".to_owned() }) };
         let user = match self.user_of(&account).await {
             Ok(user) => user,
@@ -32,8 +32,8 @@ impl Worker {
         }
         failpoint::hit("lock.intended");
         let changed = match step {
-            SyncStep::Lock => self.0.parts.directory.set_active(&account.realm, &user, false).await,
-            SyncStep::Unlock => self.0.parts.directory.set_active(&account.realm, &user, true).await,
+            SyncStep::Lock => self.0.directory.set_active(&account.realm, &user, false).await,
+            SyncStep::Unlock => self.0.directory.set_active(&account.realm, &user, true).await,
             SyncStep::Nothing | SyncStep::LeaveForeign => Ok(()),
         };
         failpoint::hit("lock.applied");
@@ -45,8 +45,8 @@ impl Worker {
 
     async fn user_of(&self, account: &Account) -> Result<DirectoryUser, DirectoryError> {
         match &account.user_id {
-            Some(id) => self.0.parts.directory.get_user(&account.realm, id).await,
-            None => self.0.parts.directory.find_user(&account.realm, &account.username).await,
+            Some(id) => self.0.directory.get_user(&account.realm, id).await,
+            None => self.0.directory.find_user(&account.realm, &account.username).await,
         }
     }
 
@@ -54,7 +54,6 @@ impl Worker {
     async fn intend(&self, account: &Account, user_id: &str) -> Result<bool, StorageError> {
         let (account, user_id) = (account.clone(), user_id.to_owned());
         self.0
-            .parts
             .store
             .write(move |conn| {
                 let intended = Observation {
@@ -86,7 +85,6 @@ impl Worker {
         let claimed = claimed.clone();
         let settled = self
             .0
-            .parts
             .store
             .write(move |conn| {
                 let now = conn.now()?;

@@ -17,6 +17,9 @@ text_enum!(
         PasswordResetSmsOtp = "password_reset_sms_otp",
         ActivationEmail = "activation_email",
         ActivationSms = "activation_sms",
+        ReminderEmailLink = "reminder_email_link",
+        ReminderEmailOtp = "reminder_email_otp",
+        ReminderSmsOtp = "reminder_sms_otp",
         /// Bring the directory's lock to the state wanted.
         AccountSync = "account_sync",
     }
@@ -45,11 +48,63 @@ impl Kind {
         }
     }
 
+    /// The message that repeats the secret before it expires.
+    #[must_use]
+    pub const fn reminder(method: Method) -> Self {
+        match method {
+            Method::EmailLink => Self::ReminderEmailLink,
+            Method::EmailOtp => Self::ReminderEmailOtp,
+            Method::SmsOtp => Self::ReminderSmsOtp,
+        }
+    }
+
+    /// The channel that it goes out on.
+    #[must_use]
+    pub const fn channel(self) -> Channel {
+        match self {
+            Self::InvitationSmsOtp | Self::PasswordResetSmsOtp | Self::ActivationSms | Self::ReminderSmsOtp => {
+                Channel::Sms
+            }
+            Self::AccountSync => Channel::Directory,
+            Self::InvitationEmailLink
+            | Self::InvitationEmailOtp
+            | Self::PasswordResetEmailLink
+            | Self::PasswordResetEmailOtp
+            | Self::ActivationEmail
+            | Self::ReminderEmailLink
+            | Self::ReminderEmailOtp => Channel::Email,
+        }
+    }
+
+    /// What of it is secret, and has to be in its text.
+    #[must_use]
+    pub const fn secret(self) -> Option<SecretKind> {
+        match self {
+            Self::InvitationEmailLink | Self::PasswordResetEmailLink | Self::ReminderEmailLink => {
+                Some(SecretKind::Link)
+            }
+            Self::InvitationEmailOtp
+            | Self::InvitationSmsOtp
+            | Self::PasswordResetEmailOtp
+            | Self::PasswordResetSmsOtp
+            | Self::ReminderEmailOtp
+            | Self::ReminderSmsOtp => Some(SecretKind::Otp),
+            Self::ActivationEmail | Self::ActivationSms | Self::AccountSync => None,
+        }
+    }
+
     /// Whether it carries a secret: such a message dies with its generation and is never sent for an ended invitation.
     #[must_use]
     pub const fn carries_secret(self) -> bool {
-        !matches!(self, Self::ActivationEmail | Self::ActivationSms | Self::AccountSync)
+        self.secret().is_some()
     }
+}
+
+/// Which secret a message carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretKind {
+    Link,
+    Otp,
 }
 
 text_enum!(

@@ -1,0 +1,52 @@
+//! English.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const EN: Language = Language {
+    tag: "en",
+    minute: Unit { one: "{n} minute", other: "{n} minutes" },
+    hour: Unit { one: "{n} hour", other: "{n} hours" },
+    day: Unit { one: "{n} day", other: "{n} days" },
+    comma: ", ",
+    and: " and ",
+    greeting: "Hello {{ name }},",
+    invitation: Ask {
+        subject: "Set your password",
+        button: "Set your password",
+        intro: "An account was created for you ({{ username }}).",
+        open_link: "To set your password, open this link:",
+        enter_code: "To set your password, go to {{ otp_url }} and enter your user name ({{ username }}) and this code:",
+        sms: "Your code to set your password: {{ otp }}.",
+    },
+    reset: Ask {
+        subject: "Reset your password",
+        button: "Choose a new password",
+        intro: "An administrator asked that you choose a new password for your account ({{ username }}).",
+        open_link: "To choose a new password, open this link:",
+        enter_code: "To choose a new password, go to {{ otp_url }} and enter your user name ({{ username }}) and this code:",
+        sms: "Your code to choose a new password: {{ otp }}.",
+    },
+    reminder: Ask {
+        subject: "Reminder: set your password",
+        button: "Set your password",
+        intro: "The password of your account ({{ username }}) has not been set yet.",
+        open_link: "To set your password, open this link:",
+        enter_code: "To set your password, go to {{ otp_url }} and enter your user name ({{ username }}) and this code:",
+        sms: "Reminder - your code to set your password: {{ otp }}.",
+    },
+    button_fails: "If the button does not work, copy this address into your browser:",
+    link_expires: "The link works for {{ expires }}. After that, ask your administrator for a new one.",
+    link_endless: "The link does not expire.",
+    code_expires: "The code works for {{ expires }}. After that, ask your administrator for a new one.",
+    code_endless: "The code does not expire.",
+    code_signs_in: "You can also sign in with the code in place of your password.",
+    never_share: "Never share this code.",
+    ignore: "If you did not expect this message, you can ignore it.",
+    activation_subject: "Your password is set",
+    activated: "the password of your account ({{ username }}) has been set. You can sign in with it now.",
+    not_you: "If that was not you, tell your administrator at once.",
+    sms_expires: "It works for {{ expires }}.",
+    sms_endless: "It does not expire.",
+    sms_enter: "Enter it at {{ otp_url }} - never share it.",
+    sms_activated: "The password of your account ({{ username }}) has been set. If that was not you, tell your administrator at once.",
+};
