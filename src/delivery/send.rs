@@ -2,12 +2,12 @@
 
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::invitation::Channel;
-use crate::domain::message::{Payload, Place};
+use crate::domain::locale::chain;
+use crate::domain::message::{Kind, Payload, Place};
 use crate::failpoint;
 use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage};
 use crate::storage::outbox::Claimed;
-use crate::templates;
+use crate::templates::{self, Rendered};
 
 /// When a gateway that refuses our credential is tried again: only an operator can mend that.
 const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
@@ -18,16 +18,15 @@ impl Worker {
             return Done::GivenUp { code: "unreadable".to_owned() };
         };
         let parts = &*self.0;
-        let outcome = match claimed.kind.channel() {
-            Channel::Email => match &parts.email {
-                Some(gateway) => self.email(gateway, claimed, &payload).await,
-                None => return self.retry(claimed, "channel_not_configured", None),
-            },
-            Channel::Sms => match &parts.sms {
-                Some(gateway) => self.sms(gateway, claimed, &payload).await,
-                None => return self.retry(claimed, "channel_not_configured", None),
-            },
-            Channel::Directory => return Done::GivenUp { code: "unreadable".to_owned() },
+        let Some(rendered) = words(claimed.kind, &payload) else {
+            return Done::GivenUp { code: "unrenderable".to_owned() };
+        };
+        let outcome = match (&rendered, &parts.email, &parts.sms) {
+            (Rendered::Email { subject, text, html }, Some(gateway), _) => {
+                email(gateway, claimed, &payload, (subject, text, html)).await
+            }
+            (Rendered::Sms { text }, _, Some(gateway)) => sms(gateway, claimed, &payload, text).await,
+            _ => return self.retry(claimed, "channel_not_configured", None),
         };
         match outcome {
             Ok(outcome) => self.judge(claimed, outcome),
@@ -45,44 +44,6 @@ impl Worker {
         let sealed = claimed.payload.as_deref()?;
         let plain = place.bind(|bound_to| self.0.keys.open(bound_to, sealed)).ok()?;
         serde_json::from_slice(&plain).ok()
-    }
-
-    async fn email(
-        &self,
-        gateway: &EmailGateway,
-        claimed: &Claimed,
-        payload: &Payload,
-    ) -> Result<Outcome, &'static str> {
-        let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
-        let template = templates::built_in(claimed.kind, "en").ok_or("unrenderable")?;
-        let rendered = templates::email(&template, "en", payload).or(Err("unrenderable"))?;
-        failpoint::hit("deliver.sending");
-        let message = EmailMessage {
-            message_id: &claimed.id.to_string(),
-            tenant: claimed.tenant.as_str(),
-            kind: claimed.kind.as_str(),
-            to: &to,
-            to_name: payload.name.as_deref(),
-            subject: &rendered.subject,
-            text: &rendered.text,
-            html: &rendered.html,
-        };
-        Ok(gateway.send(&message).await)
-    }
-
-    async fn sms(&self, gateway: &SmsGateway, claimed: &Claimed, payload: &Payload) -> Result<Outcome, &'static str> {
-        let to = Phone::parse(&payload.to).or(Err("recipient_unusable"))?;
-        let template = templates::built_in(claimed.kind, "en").ok_or("unrenderable")?;
-        let text = templates::sms(&template, "en", payload).or(Err("unrenderable"))?;
-        failpoint::hit("deliver.sending");
-        let message = SmsMessage {
-            message_id: &claimed.id.to_string(),
-            tenant: claimed.tenant.as_str(),
-            kind: claimed.kind.as_str(),
-            to: &to,
-            text: &text,
-        };
-        Ok(gateway.send(&message).await)
     }
 
     fn judge(&self, claimed: &Claimed, outcome: Outcome) -> Done {
@@ -107,4 +68,45 @@ impl Worker {
             retry::Decision::GiveUp(reason) => Done::GivenUp { code: format!("{reason}:{code}") },
         }
     }
+}
+
+/// What the message says to this person.
+fn words(kind: Kind, payload: &Payload) -> Option<Rendered> {
+    let chain = chain(&payload.locale, &payload.fallback_locale);
+    let chosen = templates::choose(kind, &chain, Vec::new())?;
+    templates::render(kind, &chosen.locale, &chosen.text, payload).ok()
+}
+
+async fn email(
+    gateway: &EmailGateway,
+    claimed: &Claimed,
+    payload: &Payload,
+    (subject, text, html): (&str, &str, &str),
+) -> Result<Outcome, &'static str> {
+    let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
+    failpoint::hit("deliver.sending");
+    let message = EmailMessage {
+        message_id: &claimed.id.to_string(),
+        tenant: claimed.tenant.as_str(),
+        kind: claimed.kind.as_str(),
+        to: &to,
+        to_name: payload.name.as_deref(),
+        subject,
+        text,
+        html,
+    };
+    Ok(gateway.send(&message).await)
+}
+
+async fn sms(gateway: &SmsGateway, claimed: &Claimed, payload: &Payload, text: &str) -> Result<Outcome, &'static str> {
+    let to = Phone::parse(&payload.to).or(Err("recipient_unusable"))?;
+    failpoint::hit("deliver.sending");
+    let message = SmsMessage {
+        message_id: &claimed.id.to_string(),
+        tenant: claimed.tenant.as_str(),
+        kind: claimed.kind.as_str(),
+        to: &to,
+        text,
+    };
+    Ok(gateway.send(&message).await)
 }

@@ -132,7 +132,11 @@ pub struct Payload {
     pub to: String,
     pub name: Option<String>,
     pub username: String,
+    /// The person's locale, or the tenant's.
     pub locale: String,
+    /// The tenant's locale, for when there are no words in the first one.
+    #[serde(default)]
+    pub fallback_locale: String,
     /// The link, for `*_email_link`.
     pub link: Option<String>,
     /// The code, for `*_otp`.
@@ -141,6 +145,19 @@ pub struct Payload {
     pub otp_url: Option<String>,
     /// Minutes until the secret expires; `None` never does.
     pub expires_in_minutes: Option<i64>,
+    /// Host whose page phones may offer to fill the code of an SMS into.
+    #[serde(default)]
+    pub autofill_host: Option<String>,
+}
+
+/// The sources of one message in one locale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Of an e-mail.
+    pub subject: Option<String>,
+    pub text: String,
+    /// Of an e-mail; made from the text when there is none.
+    pub html: Option<String>,
 }
 
 /// Where a sealed payload belongs; it opens nowhere else.

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod invitation;
 pub mod ip_range;
 pub mod keys;
+pub mod locale;
 pub mod message;
 pub mod otp;
 pub mod password;

@@ -102,10 +102,12 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
         name: invitation.person.display_name.clone(),
         username: invitation.username.as_str().to_owned(),
         locale: invitation.person.locale.clone().unwrap_or_else(|| settings.locale.clone()),
+        fallback_locale: settings.locale.clone(),
         link: None,
         otp: None,
         otp_url: None,
         expires_in_minutes: None,
+        autofill_host: settings.sms.autofill_origin.clone(),
     }
 }
 

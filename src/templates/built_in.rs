@@ -1,14 +1,20 @@
 //! The texts that come with the service: phrases of a language laid into the layouts that all languages share.
 
-use super::Template;
 use super::language::{Ask, Language};
+use super::languages;
 use crate::domain::invitation::Channel;
-use crate::domain::message::{Kind, SecretKind};
+use crate::domain::locale::Locale;
+use crate::domain::message::{Kind, SecretKind, Template};
 
-/// The built-in template of a kind in exactly this language; `None` when there is none.
+/// The locales that every kind of message is built in for.
+pub fn built_in_locales() -> impl Iterator<Item = &'static str> {
+    languages::ALL.into_iter().map(|language| language.tag)
+}
+
+/// The built-in template of a kind in exactly this locale; `None` when there is none.
 #[must_use]
-pub fn built_in(kind: Kind, tag: &str) -> Option<Template> {
-    let language = Language::find(tag)?;
+pub fn built_in(kind: Kind, locale: &Locale) -> Option<Template> {
+    let language = Language::find(locale.as_str())?;
     let phrases = phrases(language, kind);
     let text = |layout: &str| fill(layout, &phrases).trim_end().to_owned();
     match (kind.channel(), kind.secret()) {

@@ -80,7 +80,7 @@ impl Language {
         if said.is_empty() { last } else { format!("{}{}{last}", said.join(self.comma), self.and) }
     }
 
-    fn count(&self, count: i64, unit: &Unit) -> String {
+    pub(super) fn count(&self, count: i64, unit: &Unit) -> String {
         let form = if self.is_one(count) { unit.one } else { unit.other };
         form.replace("{n}", &count.to_string())
     }

@@ -7,19 +7,25 @@ mod built_in;
 mod language;
 mod languages;
 mod render;
-
-pub use built_in::built_in;
-pub use render::{RenderError, RenderedEmail, email, sms};
-
-/// The sources of one message in one language.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// Of an e-mail.
-    pub subject: Option<String>,
-    pub text: String,
-    /// Of an e-mail; made from the text when there is none.
-    pub html: Option<String>,
-}
-
+mod segments;
 #[cfg(test)]
 mod tests;
+
+pub use built_in::{built_in, built_in_locales};
+pub use render::{RenderError, Rendered, render};
+pub use segments::{SmsSize, sms_size};
+
+use crate::domain::locale::{self, Chosen, Locale};
+use crate::domain::message::{Kind, Template};
+
+/// The template to use for a kind of message: one of the tenant's `own` along the chain, else the nearest built-in one. `None`
+/// for a kind that says nothing.
+#[must_use]
+pub fn choose(kind: Kind, chain: &[Locale], own: Vec<(Locale, Template)>) -> Option<Chosen<Template>> {
+    let mut own = own;
+    let mut take = |wanted: &Locale| {
+        let at = own.iter().position(|(locale, _)| locale == wanted)?;
+        Some(own.swap_remove(at).1)
+    };
+    locale::choose(chain, &mut take, |locale| built_in(kind, locale))
+}

@@ -5,52 +5,65 @@ use std::collections::BTreeMap;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-use super::Template;
 use super::language::Language;
-use crate::domain::message::Payload;
+use crate::domain::invitation::Channel;
+use crate::domain::locale::Locale;
+use crate::domain::message::{Kind, Payload, Template};
 
 /// Steps that one rendering may take; a template of the largest size needs fewer.
 const FUEL: u64 = 100_000;
 
-/// A template that does not compile, or lacks a variable. Its text is for the log only.
+/// A template that does not compile, or lacks a variable.
 #[derive(Debug, thiserror::Error)]
 #[error("a message could not be rendered")]
 pub struct RenderError(#[from] minijinja::Error);
 
-/// A finished e-mail. Holds a secret, so it cannot be printed.
-pub struct RenderedEmail {
-    pub subject: String,
-    pub text: String,
-    pub html: String,
+/// A finished message. Holds a secret, so it cannot be printed.
+pub enum Rendered {
+    Email { subject: String, text: String, html: String },
+    Sms { text: String },
 }
 
-/// Subject, text and HTML of an e-mail, with spans said in the language of `tag`.
+/// What a message says, with spans said in the language of the template's locale.
 ///
 /// # Errors
 /// [`RenderError`] when the template does not compile or a variable is missing.
-pub fn email(template: &Template, tag: &str, payload: &Payload) -> Result<RenderedEmail, RenderError> {
-    let values = values(tag, payload);
+pub fn render(kind: Kind, locale: &Locale, template: &Template, payload: &Payload) -> Result<Rendered, RenderError> {
+    let text = plain(&template.text, locale, payload)?;
+    if kind.channel() == Channel::Sms {
+        return Ok(Rendered::Sms { text: with_autofill(text, payload) });
+    }
     let subject = template.subject.as_deref().unwrap_or_default();
-    let html = template.html.as_deref().unwrap_or_default();
-    Ok(RenderedEmail {
-        subject: render(subject, AutoEscape::None, &values)?,
-        text: render(&template.text, AutoEscape::None, &values)?,
-        html: render(html, AutoEscape::Html, &values)?,
+    Ok(Rendered::Email {
+        subject: plain(subject, locale, payload)?,
+        text,
+        html: html(template.html.as_deref().unwrap_or_default(), locale, payload)?,
     })
 }
 
-/// The text of an SMS, with spans said in the language of `tag`.
-///
-/// # Errors
-/// As [`email`].
-pub fn sms(template: &Template, tag: &str, payload: &Payload) -> Result<String, RenderError> {
-    render(&template.text, AutoEscape::None, &values(tag, payload))
+/// A code is repeated in a last line that phones offer to fill in, on the page of its host only (WICG, origin-bound one-time
+/// codes), when there is such a host.
+fn with_autofill(text: String, payload: &Payload) -> String {
+    match (&payload.autofill_host, &payload.otp) {
+        (Some(host), Some(otp)) => format!("{}\n\n@{host} #{otp}", text.trim_end()),
+        _ => text,
+    }
+}
+
+/// One part, as text.
+pub(super) fn plain(source: &str, locale: &Locale, payload: &Payload) -> Result<String, RenderError> {
+    expand(source, AutoEscape::None, locale, payload)
+}
+
+/// One part, as HTML: values are escaped.
+pub(super) fn html(source: &str, locale: &Locale, payload: &Payload) -> Result<String, RenderError> {
+    expand(source, AutoEscape::Html, locale, payload)
 }
 
 /// What the variables stand for; one that has no value is not there.
-fn values(tag: &str, payload: &Payload) -> BTreeMap<&'static str, String> {
+fn values(locale: &Locale, payload: &Payload) -> BTreeMap<&'static str, String> {
     let name = payload.name.as_ref().unwrap_or(&payload.username);
-    let expires = payload.expires_in_minutes.map(|minutes| Language::nearest(tag).span(minutes));
+    let expires = payload.expires_in_minutes.map(|minutes| Language::nearest(locale.as_str()).span(minutes));
     let values = [
         ("name", Some(name.clone())),
         ("username", Some(payload.username.clone())),
@@ -63,11 +76,11 @@ fn values(tag: &str, payload: &Payload) -> BTreeMap<&'static str, String> {
 }
 
 /// An engine that knows no filters, tests, functions or other templates, and takes a bounded number of steps.
-fn render(source: &str, escape: AutoEscape, values: &BTreeMap<&str, String>) -> Result<String, RenderError> {
+fn expand(source: &str, escape: AutoEscape, locale: &Locale, payload: &Payload) -> Result<String, RenderError> {
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_fuel(Some(FUEL));
-    Ok(environment.template_from_str(source)?.render(values)?)
+    Ok(environment.template_from_str(source)?.render(values(locale, payload))?)
 }

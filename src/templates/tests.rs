@@ -3,33 +3,40 @@ use super::*;
 use crate::domain::invitation::Channel;
 use crate::domain::message::{Kind, Payload};
 
+fn locale(tag: &str) -> Locale {
+    Locale::parse(tag).unwrap()
+}
+
 fn payload() -> Payload {
     Payload {
         to: "alex@example.com".to_owned(),
         name: Some("<b>Alex</b> {{7*7}}".to_owned()),
         username: "alex".to_owned(),
         locale: "en".to_owned(),
+        fallback_locale: "en".to_owned(),
         link: Some("https://example.com/set-password#token=inv1_x&y".to_owned()),
         otp: Some("Ab3Cd4".to_owned()),
         otp_url: Some("https://example.com/enter-code".to_owned()),
         expires_in_minutes: Some(1440),
+        autofill_host: None,
     }
 }
 
 /// Subject, text and HTML of the built-in message.
 fn said(kind: Kind, tag: &str, payload: &Payload) -> (String, String, String) {
-    let template = built_in(kind, tag).unwrap();
-    if kind.channel() == Channel::Sms {
-        assert_eq!((&template.subject, &template.html), (&None, &None));
-        return (String::new(), sms(&template, tag, payload).unwrap(), String::new());
+    let template = built_in(kind, &locale(tag)).unwrap();
+    match render(kind, &locale(tag), &template, payload).unwrap() {
+        Rendered::Email { subject, text, html } => (subject, text, html),
+        Rendered::Sms { text } => {
+            assert_eq!((&template.subject, &template.html), (&None, &None));
+            (String::new(), text, String::new())
+        }
     }
-    let mail = email(&template, tag, payload).unwrap();
-    (mail.subject, mail.text, mail.html)
 }
 
 fn messages() -> impl Iterator<Item = (Kind, &'static str)> {
     let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory);
-    kinds.flat_map(|kind| languages::ALL.map(|language| (kind, language.tag)))
+    kinds.flat_map(|kind| built_in_locales().map(move |tag| (kind, tag)))
 }
 
 #[test]
@@ -62,7 +69,7 @@ fn every_message_with_a_secret_has_it_and_says_how_long_it_lives() {
 #[test]
 fn nothing_is_left_unsaid() {
     for (kind, tag) in messages() {
-        let template = built_in(kind, tag).unwrap();
+        let template = built_in(kind, &locale(tag)).unwrap();
         for source in [template.subject, Some(template.text), template.html].into_iter().flatten() {
             assert!(!source.contains("[[") && !source.contains("]]"), "{source}");
             assert!(source.lines().all(|line| line == line.trim_end()), "{source}");
@@ -75,9 +82,39 @@ fn nothing_is_left_unsaid() {
 }
 
 #[test]
-fn an_sms_with_a_code_fits_into_two_segments() {
-    let text = said(Kind::InvitationSmsOtp, "en", &payload()).1;
-    assert!(text.chars().count() <= 306 && text.is_ascii(), "{text}");
+fn every_language_says_it_in_its_own_words() {
+    for (kind, tag) in messages().filter(|(_, tag)| *tag != "en") {
+        let (own, english) = (said(kind, tag, &payload()), said(kind, "en", &payload()));
+        assert!(kind.channel() == Channel::Sms || own.0 != english.0, "{kind:?} {tag}");
+        assert!(own.1 != english.1, "{kind:?} {tag}");
+        // No sentence was left in English.
+        let sentences =
+            english.1.split(['\n', '.']).map(str::trim).filter(|part| part.len() > 20 && !part.contains('/'));
+        for sentence in sentences {
+            assert!(!own.1.contains(sentence) && !own.2.contains(sentence), "{kind:?} {tag}: {sentence}");
+        }
+    }
+}
+
+#[test]
+fn an_sms_in_a_latin_language_keeps_to_the_short_alphabet() {
+    for (kind, tag) in messages().filter(|(kind, _)| kind.channel() == Channel::Sms) {
+        let size = sms_size(&said(kind, tag, &payload()).1);
+        if ["en", "de", "fr", "es", "pt"].contains(&tag) {
+            assert_eq!((size.encoding, size.segments <= 2), ("gsm7", true), "{kind:?} {tag}: {size:?}");
+        }
+        assert!(size.segments <= 4, "{kind:?} {tag}: {size:?}");
+    }
+}
+
+#[test]
+fn an_sms_with_a_code_ends_in_a_line_for_the_phone_when_there_is_a_host() {
+    let mut bound = payload();
+    bound.autofill_host = Some("app.example.com".to_owned());
+    for (kind, tag) in messages().filter(|(kind, _)| kind.channel() == Channel::Sms && kind.carries_secret()) {
+        assert_eq!(said(kind, tag, &bound).1.split_once("\n\n").unwrap().1, "@app.example.com #Ab3Cd4");
+    }
+    assert!(!said(Kind::InvitationEmailOtp, "en", &bound).1.contains("@app"));
 }
 
 #[test]
@@ -98,4 +135,42 @@ fn spans_are_said_in_words() {
         "2 days, 2 hours and 5 minutes",
     ];
     assert_eq!(said, expected);
+}
+
+#[test]
+fn numbers_take_the_right_form() {
+    let counts = [0, 1, 2, 5, 21];
+    let said = |tag: &str, unit: fn(&Language) -> &language::Unit| {
+        let language = Language::nearest(tag);
+        counts.map(|count| language.count(count, unit(language))).join(" | ")
+    };
+    let minutes = [
+        ("en", "0 minutes | 1 minute | 2 minutes | 5 minutes | 21 minutes"),
+        ("de", "0 Minuten | 1 Minute | 2 Minuten | 5 Minuten | 21 Minuten"),
+        // Nothing is singular in French and Portuguese.
+        ("fr", "0 minute | 1 minute | 2 minutes | 5 minutes | 21 minutes"),
+        ("pt", "0 minuto | 1 minuto | 2 minutos | 5 minutos | 21 minutos"),
+        ("es", "0 minutos | 1 minuto | 2 minutos | 5 minutos | 21 minutos"),
+        ("si", "මිනිත්තු 0ක් | මිනිත්තු 1ක් | මිනිත්තු 2ක් | මිනිත්තු 5ක් | මිනිත්තු 21ක්"),
+        ("ta", "0 நிமிடங்கள் | 1 நிமிடம் | 2 நிமிடங்கள் | 5 நிமிடங்கள் | 21 நிமிடங்கள்"),
+        ("ja", "0分 | 1分 | 2分 | 5分 | 21分"),
+    ];
+    for (tag, expected) in minutes {
+        assert_eq!(said(tag, |language| &language.minute), expected);
+    }
+    assert_eq!(said("de", |language| &language.day), "0 Tage | 1 Tag | 2 Tage | 5 Tage | 21 Tage");
+    assert_eq!(said("ta", |language| &language.day), "0 நாட்கள் | 1 நாள் | 2 நாட்கள் | 5 நாட்கள் | 21 நாட்கள்");
+    assert_eq!(said("fr", |language| &language.hour), "0 heure | 1 heure | 2 heures | 5 heures | 21 heures");
+}
+
+#[test]
+fn spans_are_said_in_every_language() {
+    let said = |tag: &str| [90, 1440, 3005].map(|minutes| Language::nearest(tag).span(minutes)).join(" | ");
+    assert_eq!(said("de-CH"), "1 Stunde und 30 Minuten | 24 Stunden | 2 Tage, 2 Stunden und 5 Minuten");
+    assert_eq!(said("fr"), "1 heure et 30 minutes | 24 heures | 2 jours, 2 heures et 5 minutes");
+    assert_eq!(said("es"), "1 hora y 30 minutos | 24 horas | 2 días, 2 horas y 5 minutos");
+    assert_eq!(said("pt-BR"), "1 hora e 30 minutos | 24 horas | 2 dias, 2 horas e 5 minutos");
+    assert_eq!(said("si"), "පැය 1ක් සහ මිනිත්තු 30ක් | පැය 24ක් | දින 2ක්, පැය 2ක් සහ මිනිත්තු 5ක්");
+    assert_eq!(said("ta"), "1 மணிநேரம் மற்றும் 30 நிமிடங்கள் | 24 மணிநேரம் | 2 நாட்கள், 2 மணிநேரம் மற்றும் 5 நிமிடங்கள்");
+    assert_eq!(said("ja"), "1時間30分 | 24時間 | 2日2時間5分");
 }

@@ -28,4 +28,5 @@ mod revoke;
 mod saga;
 mod settings;
 mod support;
+mod templates;
 mod upgrade;

@@ -1,0 +1,52 @@
+//! German, as one writes to somebody formally.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const DE: Language = Language {
+    tag: "de",
+    minute: Unit { one: "{n} Minute", other: "{n} Minuten" },
+    hour: Unit { one: "{n} Stunde", other: "{n} Stunden" },
+    day: Unit { one: "{n} Tag", other: "{n} Tage" },
+    comma: ", ",
+    and: " und ",
+    greeting: "Guten Tag {{ name }},",
+    invitation: Ask {
+        subject: "Legen Sie Ihr Passwort fest",
+        button: "Passwort festlegen",
+        intro: "für Sie wurde ein Konto angelegt ({{ username }}).",
+        open_link: "Um Ihr Passwort festzulegen, öffnen Sie bitte diesen Link:",
+        enter_code: "Um Ihr Passwort festzulegen, öffnen Sie bitte {{ otp_url }} und geben Sie dort Ihren Benutzernamen ({{ username }}) und diesen Code ein:",
+        sms: "Ihr Code zum Festlegen Ihres Passworts: {{ otp }}.",
+    },
+    reset: Ask {
+        subject: "Setzen Sie Ihr Passwort zurück",
+        button: "Neues Passwort wählen",
+        intro: "ein Administrator bittet Sie, ein neues Passwort für Ihr Konto ({{ username }}) zu wählen.",
+        open_link: "Um ein neues Passwort zu wählen, öffnen Sie bitte diesen Link:",
+        enter_code: "Um ein neues Passwort zu wählen, öffnen Sie bitte {{ otp_url }} und geben Sie dort Ihren Benutzernamen ({{ username }}) und diesen Code ein:",
+        sms: "Ihr Code für ein neues Passwort: {{ otp }}.",
+    },
+    reminder: Ask {
+        subject: "Erinnerung: Legen Sie Ihr Passwort fest",
+        button: "Passwort festlegen",
+        intro: "das Passwort Ihres Kontos ({{ username }}) ist noch nicht festgelegt.",
+        open_link: "Um Ihr Passwort festzulegen, öffnen Sie bitte diesen Link:",
+        enter_code: "Um Ihr Passwort festzulegen, öffnen Sie bitte {{ otp_url }} und geben Sie dort Ihren Benutzernamen ({{ username }}) und diesen Code ein:",
+        sms: "Erinnerung - Ihr Code zum Festlegen Ihres Passworts: {{ otp }}.",
+    },
+    button_fails: "Falls die Schaltfläche nicht funktioniert, kopieren Sie bitte diese Adresse in Ihren Browser:",
+    link_expires: "Der Link ist {{ expires }} gültig. Danach erhalten Sie bei Ihrem Administrator einen neuen.",
+    link_endless: "Der Link ist unbegrenzt gültig.",
+    code_expires: "Der Code ist {{ expires }} gültig. Danach erhalten Sie bei Ihrem Administrator einen neuen.",
+    code_endless: "Der Code ist unbegrenzt gültig.",
+    code_signs_in: "Sie können sich mit dem Code auch anstelle Ihres Passworts anmelden.",
+    never_share: "Geben Sie diesen Code niemals weiter.",
+    ignore: "Falls Sie diese Nachricht nicht erwartet haben, können Sie sie ignorieren.",
+    activation_subject: "Ihr Passwort ist festgelegt",
+    activated: "das Passwort Ihres Kontos ({{ username }}) wurde festgelegt. Sie können sich jetzt damit anmelden.",
+    not_you: "Falls Sie das nicht waren, informieren Sie bitte sofort Ihren Administrator.",
+    sms_expires: "Er ist {{ expires }} gültig.",
+    sms_endless: "Er ist unbegrenzt gültig.",
+    sms_enter: "Eingabe unter {{ otp_url }} - geben Sie ihn niemals weiter.",
+    sms_activated: "Das Passwort Ihres Kontos ({{ username }}) wurde festgelegt. Falls Sie das nicht waren, informieren Sie bitte sofort Ihren Administrator.",
+};

@@ -1,0 +1,52 @@
+//! Spanish. What goes into an SMS keeps to the letters that its short alphabet has: `clave`, not `código`.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const ES: Language = Language {
+    tag: "es",
+    minute: Unit { one: "{n} minuto", other: "{n} minutos" },
+    hour: Unit { one: "{n} hora", other: "{n} horas" },
+    day: Unit { one: "{n} día", other: "{n} días" },
+    comma: ", ",
+    and: " y ",
+    greeting: "Hola, {{ name }}:",
+    invitation: Ask {
+        subject: "Establezca su contraseña",
+        button: "Establecer la contraseña",
+        intro: "Se ha creado una cuenta para usted ({{ username }}).",
+        open_link: "Para establecer su contraseña, abra este enlace:",
+        enter_code: "Para establecer su contraseña, vaya a {{ otp_url }} e introduzca su nombre de usuario ({{ username }}) y este código:",
+        sms: "Su clave para establecer la contraseña: {{ otp }}.",
+    },
+    reset: Ask {
+        subject: "Restablezca su contraseña",
+        button: "Elegir una contraseña nueva",
+        intro: "Un administrador le pide que elija una contraseña nueva para su cuenta ({{ username }}).",
+        open_link: "Para elegir una contraseña nueva, abra este enlace:",
+        enter_code: "Para elegir una contraseña nueva, vaya a {{ otp_url }} e introduzca su nombre de usuario ({{ username }}) y este código:",
+        sms: "Su clave para elegir una contraseña nueva: {{ otp }}.",
+    },
+    reminder: Ask {
+        subject: "Recordatorio: establezca su contraseña",
+        button: "Establecer la contraseña",
+        intro: "Todavía no se ha establecido la contraseña de su cuenta ({{ username }}).",
+        open_link: "Para establecer su contraseña, abra este enlace:",
+        enter_code: "Para establecer su contraseña, vaya a {{ otp_url }} e introduzca su nombre de usuario ({{ username }}) y este código:",
+        sms: "Recordatorio - su clave para establecer la contraseña: {{ otp }}.",
+    },
+    button_fails: "Si el botón no funciona, copie esta dirección en su navegador:",
+    link_expires: "El enlace es válido durante {{ expires }}. Después, solicite uno nuevo a su administrador.",
+    link_endless: "El enlace no caduca.",
+    code_expires: "El código es válido durante {{ expires }}. Después, solicite uno nuevo a su administrador.",
+    code_endless: "El código no caduca.",
+    code_signs_in: "También puede iniciar sesión con el código en lugar de la contraseña.",
+    never_share: "No comparta nunca este código.",
+    ignore: "Si no esperaba este mensaje, puede ignorarlo.",
+    activation_subject: "Su contraseña se ha establecido",
+    activated: "La contraseña de su cuenta ({{ username }}) se ha establecido. Ya puede iniciar sesión con ella.",
+    not_you: "Si no ha sido usted, avise de inmediato a su administrador.",
+    sms_expires: "Caduca en {{ expires }}.",
+    sms_endless: "No caduca.",
+    sms_enter: "Introduzca la clave en {{ otp_url }} y no la comparta nunca.",
+    sms_activated: "Se ha establecido la contraseña de su cuenta ({{ username }}). Si no ha sido usted, avise de inmediato a su administrador.",
+};

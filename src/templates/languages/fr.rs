@@ -1,0 +1,52 @@
+//! French. What goes into an SMS keeps to the letters that its short alphabet has.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const FR: Language = Language {
+    tag: "fr",
+    minute: Unit { one: "{n} minute", other: "{n} minutes" },
+    hour: Unit { one: "{n} heure", other: "{n} heures" },
+    day: Unit { one: "{n} jour", other: "{n} jours" },
+    comma: ", ",
+    and: " et ",
+    greeting: "Bonjour {{ name }},",
+    invitation: Ask {
+        subject: "Définissez votre mot de passe",
+        button: "Définir mon mot de passe",
+        intro: "Un compte a été créé pour vous ({{ username }}).",
+        open_link: "Pour définir votre mot de passe, veuillez ouvrir ce lien\u{a0}:",
+        enter_code: "Pour définir votre mot de passe, rendez-vous sur {{ otp_url }} et saisissez votre nom d’utilisateur ({{ username }}) et ce code\u{a0}:",
+        sms: "Votre code pour définir votre mot de passe : {{ otp }}.",
+    },
+    reset: Ask {
+        subject: "Réinitialisez votre mot de passe",
+        button: "Choisir un nouveau mot de passe",
+        intro: "Un administrateur vous demande de choisir un nouveau mot de passe pour votre compte ({{ username }}).",
+        open_link: "Pour choisir un nouveau mot de passe, veuillez ouvrir ce lien\u{a0}:",
+        enter_code: "Pour choisir un nouveau mot de passe, rendez-vous sur {{ otp_url }} et saisissez votre nom d’utilisateur ({{ username }}) et ce code\u{a0}:",
+        sms: "Votre code pour choisir un nouveau mot de passe : {{ otp }}.",
+    },
+    reminder: Ask {
+        subject: "Rappel\u{a0}: définissez votre mot de passe",
+        button: "Définir mon mot de passe",
+        intro: "Le mot de passe de votre compte ({{ username }}) n’a pas encore été défini.",
+        open_link: "Pour définir votre mot de passe, veuillez ouvrir ce lien\u{a0}:",
+        enter_code: "Pour définir votre mot de passe, rendez-vous sur {{ otp_url }} et saisissez votre nom d’utilisateur ({{ username }}) et ce code\u{a0}:",
+        sms: "Rappel - votre code pour définir votre mot de passe : {{ otp }}.",
+    },
+    button_fails: "Si le bouton ne fonctionne pas, copiez cette adresse dans votre navigateur\u{a0}:",
+    link_expires: "Ce lien est valable {{ expires }}. Passé ce délai, demandez-en un nouveau à votre administrateur.",
+    link_endless: "Ce lien n’expire pas.",
+    code_expires: "Ce code est valable {{ expires }}. Passé ce délai, demandez-en un nouveau à votre administrateur.",
+    code_endless: "Ce code n’expire pas.",
+    code_signs_in: "Vous pouvez aussi vous connecter avec ce code à la place de votre mot de passe.",
+    never_share: "Ne communiquez jamais ce code.",
+    ignore: "Si vous n’attendiez pas ce message, vous pouvez l’ignorer.",
+    activation_subject: "Votre mot de passe est défini",
+    activated: "Le mot de passe de votre compte ({{ username }}) a été défini. Vous pouvez maintenant vous connecter avec celui-ci.",
+    not_you: "Si vous n’êtes pas à l’origine de cette action, prévenez immédiatement votre administrateur.",
+    sms_expires: "Il est valable {{ expires }}.",
+    sms_endless: "Il n'expire pas.",
+    sms_enter: "Saisissez-le sur {{ otp_url }} - ne le communiquez jamais.",
+    sms_activated: "Le mot de passe de votre compte ({{ username }}) a été défini. Si ce n'était pas vous, prévenez immédiatement votre administrateur.",
+};

@@ -1,0 +1,52 @@
+//! Japanese.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const JA: Language = Language {
+    tag: "ja",
+    minute: Unit { one: "{n}分", other: "{n}分" },
+    hour: Unit { one: "{n}時間", other: "{n}時間" },
+    day: Unit { one: "{n}日", other: "{n}日" },
+    comma: "",
+    and: "",
+    greeting: "{{ name }} 様",
+    invitation: Ask {
+        subject: "パスワードを設定してください",
+        button: "パスワードを設定する",
+        intro: "アカウント（{{ username }}）が作成されました。",
+        open_link: "パスワードを設定するには、次のリンクを開いてください。",
+        enter_code: "パスワードを設定するには、{{ otp_url }} を開き、ユーザー名（{{ username }}）と次のコードを入力してください。",
+        sms: "パスワード設定用のコード: {{ otp }}",
+    },
+    reset: Ask {
+        subject: "パスワードを再設定してください",
+        button: "新しいパスワードを設定する",
+        intro: "管理者から、アカウント（{{ username }}）の新しいパスワードを設定するよう依頼がありました。",
+        open_link: "新しいパスワードを設定するには、次のリンクを開いてください。",
+        enter_code: "新しいパスワードを設定するには、{{ otp_url }} を開き、ユーザー名（{{ username }}）と次のコードを入力してください。",
+        sms: "パスワード再設定用のコード: {{ otp }}",
+    },
+    reminder: Ask {
+        subject: "リマインダー: パスワードを設定してください",
+        button: "パスワードを設定する",
+        intro: "アカウント（{{ username }}）のパスワードがまだ設定されていません。",
+        open_link: "パスワードを設定するには、次のリンクを開いてください。",
+        enter_code: "パスワードを設定するには、{{ otp_url }} を開き、ユーザー名（{{ username }}）と次のコードを入力してください。",
+        sms: "リマインダー - パスワード設定用のコード: {{ otp }}",
+    },
+    button_fails: "ボタンが機能しない場合は、次のアドレスをブラウザーにコピーしてください。",
+    link_expires: "リンクの有効期間は{{ expires }}です。期間を過ぎた場合は、管理者に再発行を依頼してください。",
+    link_endless: "リンクに有効期限はありません。",
+    code_expires: "コードの有効期間は{{ expires }}です。期間を過ぎた場合は、管理者に再発行を依頼してください。",
+    code_endless: "コードに有効期限はありません。",
+    code_signs_in: "パスワードの代わりに、このコードでサインインすることもできます。",
+    never_share: "このコードは誰にも教えないでください。",
+    ignore: "このメッセージに心当たりがない場合は、無視してください。",
+    activation_subject: "パスワードが設定されました",
+    activated: "アカウント（{{ username }}）のパスワードが設定されました。このパスワードでサインインできます。",
+    not_you: "心当たりがない場合は、すぐに管理者に連絡してください。",
+    sms_expires: "有効期間は{{ expires }}です。",
+    sms_endless: "有効期限はありません。",
+    sms_enter: "{{ otp_url }} で入力してください。誰にも教えないでください。",
+    sms_activated: "アカウント（{{ username }}）のパスワードが設定されました。心当たりがない場合は、すぐに管理者に連絡してください。",
+};

@@ -1,0 +1,52 @@
+//! Portuguese, as in Brazil. What goes into an SMS keeps to the letters that its short alphabet has.
+
+use crate::templates::language::{Ask, Language, Unit};
+
+pub(in crate::templates) const PT: Language = Language {
+    tag: "pt",
+    minute: Unit { one: "{n} minuto", other: "{n} minutos" },
+    hour: Unit { one: "{n} hora", other: "{n} horas" },
+    day: Unit { one: "{n} dia", other: "{n} dias" },
+    comma: ", ",
+    and: " e ",
+    greeting: "Olá, {{ name }}!",
+    invitation: Ask {
+        subject: "Defina sua senha",
+        button: "Definir a senha",
+        intro: "Uma conta foi criada para você ({{ username }}).",
+        open_link: "Para definir sua senha, abra este link:",
+        enter_code: "Para definir sua senha, acesse {{ otp_url }} e informe seu nome de usuário ({{ username }}) e este código:",
+        sms: "Para definir sua senha, use: {{ otp }}.",
+    },
+    reset: Ask {
+        subject: "Redefina sua senha",
+        button: "Escolher uma nova senha",
+        intro: "Um administrador pediu que você escolha uma nova senha para a sua conta ({{ username }}).",
+        open_link: "Para escolher uma nova senha, abra este link:",
+        enter_code: "Para escolher uma nova senha, acesse {{ otp_url }} e informe seu nome de usuário ({{ username }}) e este código:",
+        sms: "Para escolher uma nova senha, use: {{ otp }}.",
+    },
+    reminder: Ask {
+        subject: "Lembrete: defina sua senha",
+        button: "Definir a senha",
+        intro: "A senha da sua conta ({{ username }}) ainda não foi definida.",
+        open_link: "Para definir sua senha, abra este link:",
+        enter_code: "Para definir sua senha, acesse {{ otp_url }} e informe seu nome de usuário ({{ username }}) e este código:",
+        sms: "Lembrete - para definir sua senha, use: {{ otp }}.",
+    },
+    button_fails: "Se o botão não funcionar, copie este endereço para o navegador:",
+    link_expires: "O link é válido por {{ expires }}. Depois disso, peça um novo ao seu administrador.",
+    link_endless: "O link não expira.",
+    code_expires: "O código é válido por {{ expires }}. Depois disso, peça um novo ao seu administrador.",
+    code_endless: "O código não expira.",
+    code_signs_in: "Você também pode entrar com o código no lugar da senha.",
+    never_share: "Nunca compartilhe este código.",
+    ignore: "Se você não esperava esta mensagem, pode ignorá-la.",
+    activation_subject: "Sua senha foi definida",
+    activated: "A senha da sua conta ({{ username }}) foi definida. Você já pode entrar com ela.",
+    not_you: "Se não foi você, avise imediatamente o seu administrador.",
+    sms_expires: "Expira em {{ expires }}.",
+    sms_endless: "Sem prazo de validade.",
+    sms_enter: "Digite em {{ otp_url }} e nunca compartilhe.",
+    sms_activated: "A senha da sua conta ({{ username }}) foi definida. Se foi outra pessoa, avise imediatamente o seu administrador.",
+};
