@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::failpoint;
 use crate::storage::accounts::{self, Observation};
 use crate::storage::outbox::{self, Claimed, Settlement};
+use crate::storage::transitions::Close;
 use crate::storage::{Connection, StorageError, invitations, transitions};
 
 /// The first try that is no longer repeated at once.
@@ -163,7 +164,7 @@ pub(super) fn give_up(
     };
     accounts::observe(conn, &account, &failed, now)?;
     let Some(invitation) = waiting(conn, &account)? else { return Ok(()) };
-    if transitions::close(conn, &invitation, Some(code), now)? {
+    if transitions::close(conn, &invitation, Close::Failed(code), now)? {
         outbox::supersede(conn, invitation.id, now)?;
         let about = Claimed { invitation: Some(invitation.id), ..claimed.clone() };
         audit(conn, &about, now, ("invitation.failed", code))?;

@@ -1,8 +1,11 @@
 //! An invitation: its states, what may follow what, and the terms it was issued under.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::contact::{Email, Phone};
+use super::grace::Grace;
 use super::ids::{AccountId, AccountKey, GrantId, InvitationId, Realm, TenantId, Username};
 use super::text::text_enum;
 use super::time::Timestamp;
@@ -58,6 +61,17 @@ impl Method {
 }
 
 text_enum!(
+    /// Why an invitation was revoked.
+    RevokeReason {
+        Administrator = "administrator",
+        /// A newer one of the account took its place.
+        Replaced = "replaced",
+        /// The person said that it was not for them.
+        Declined = "declined",
+    }
+);
+
+text_enum!(
     /// Where something goes that the outbox holds.
     Channel { Email = "email", Sms = "sms", Directory = "directory" }
 );
@@ -82,6 +96,15 @@ pub struct Terms {
     pub redirect_url: Option<String>,
     pub resend_cooldown_seconds: u32,
     pub max_resends: u32,
+    /// How long the secret before the last one stays good after a resend.
+    #[serde(default)]
+    pub tolerance_minutes: u32,
+    /// When to remind of it, in minutes before it expires.
+    #[serde(default)]
+    pub reminders: Vec<u32>,
+    /// Whether the bearer of the expired link may have a new one sent.
+    #[serde(default)]
+    pub self_service_request_new: bool,
     pub warnings: Vec<String>,
 }
 
@@ -108,6 +131,8 @@ pub struct Invitation {
     pub verifier: Option<String>,
     /// Verifiers of link tokens of earlier generations, to tell "superseded" from "never existed".
     pub retired_verifiers: Vec<String>,
+    /// The secret before the current one, if a resend left it good for a while.
+    pub grace: Option<Grace>,
     /// Wrong OTPs still allowed in this generation; `None` for links.
     pub attempts_left: Option<i64>,
     pub otp_used_at: Option<Timestamp>,
@@ -117,6 +142,8 @@ pub struct Invitation {
     pub accept_fence: i64,
     pub accept_grant: Option<GrantId>,
     pub accept_lease_until: Option<Timestamp>,
+    /// When the current generation's message is to be sent, if the caller chose a time; the expiry counts from it.
+    pub send_at: Option<Timestamp>,
     /// `None` never expires.
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -125,6 +152,7 @@ pub struct Invitation {
     pub issued_at: Timestamp,
     pub accepted_at: Option<Timestamp>,
     pub revoked_at: Option<Timestamp>,
+    pub revoke_reason: Option<RevokeReason>,
     pub failure: Option<String>,
 }
 
@@ -161,6 +189,17 @@ impl Invitation {
         match self.status {
             Status::Provisioning | Status::Pending if has_expired(self.expires_at, now) => Status::Expired,
             status => status,
+        }
+    }
+
+    /// The earliest moment for a resend: the cool-down counts from the sending. What has not been sent yet may be replaced at once.
+    #[must_use]
+    pub fn resendable_from(&self, now: Timestamp) -> Timestamp {
+        let cooldown = Duration::from_secs(self.terms.resend_cooldown_seconds.into());
+        match self.send_at {
+            Some(at) if at > now => self.issued_at,
+            Some(at) => at.after(cooldown),
+            None => self.issued_at.after(cooldown),
         }
     }
 

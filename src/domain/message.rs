@@ -112,6 +112,8 @@ text_enum!(
     DeliveryState {
         /// Waits for the account's lock to be confirmed.
         Held = "held",
+        /// Waits for a time that was chosen; for the lock as well, if that is not confirmed by then.
+        Scheduled = "scheduled",
         Ready = "ready",
         Sending = "sending",
         Sent = "sent",

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod attempt;
 pub mod contact;
+pub mod grace;
 pub mod ids;
 pub mod invitation;
 pub mod ip_range;

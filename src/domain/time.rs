@@ -37,6 +37,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Reads a time as RFC 3339 writes it, in any zone; what is finer than a millisecond is cut off.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_millis()))
+    }
+
     /// RFC 3339 in UTC with milliseconds, as on the wire: `2026-11-24T10:00:00.000Z`.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
@@ -53,6 +59,17 @@ mod tests {
     #[test]
     fn a_time_is_written_in_utc_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(1_795_514_400_123).to_rfc3339(), "2026-11-24T10:00:00.123Z");
+    }
+
+    #[test]
+    fn a_time_is_read_from_any_zone() {
+        let expected = Some(Timestamp::from_millis(1_795_514_400_000));
+        for text in ["2026-11-24T10:00:00Z", "2026-11-24T11:00:00+01:00", "2026-11-24T10:00:00.0009Z"] {
+            assert_eq!(Timestamp::parse(text), expected, "{text}");
+        }
+        for text in ["", "2026-11-24", "2026-11-24T10:00:00", "1795514400", "2026-13-01T00:00:00Z"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use super::problem::Problem;
 use crate::domain::ids::{InvitationId, Realm, Username};
 use crate::domain::text::TextError;
+use crate::domain::time::Timestamp;
 use crate::service::{Refusal, ServiceError};
 
 /// Largest body that is read.
@@ -165,6 +166,15 @@ pub(super) fn optional_line(pointer: &str, text: Option<String>, max: usize) -> 
         },
         None => Ok(None),
     }
+}
+
+/// An optional time, as RFC 3339 writes it.
+pub(super) fn optional_time(pointer: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    let malformed = || {
+        let detail = "must be a time such as 2026-11-24T10:00:00Z (RFC 3339)";
+        Problem::field(StatusCode::BAD_REQUEST, pointer, "invalid_time", detail)
+    };
+    text.map(|text| Timestamp::parse(text).ok_or_else(malformed)).transpose()
 }
 
 pub(super) fn username(pointer: &str, text: &str) -> Result<Username, Problem> {

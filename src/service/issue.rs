@@ -4,6 +4,7 @@
 //! invitation is `provisioning` and its message held until a worker has the lock confirmed by the directory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::audit::note;
 use super::lookup::{Snapshot, snapshot};
@@ -12,14 +13,19 @@ use super::person::NamedUser;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
 use crate::domain::ids::InvitationId;
-use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
+use crate::domain::invitation::{Invitation, Method, Person, Purpose, RevokeReason, Status, Terms, has_expired};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
 use crate::storage::audit::Actor;
 use crate::storage::outbox::{self, NewDelivery};
+use crate::storage::transitions::Close;
 use crate::storage::{Connection, StorageError, accounts, invitations, transitions};
+
+/// Farthest that a message may be scheduled ahead.
+const SCHEDULE_MAX: Duration = Duration::from_hours(90 * 24);
+const REPLACED: Close<'static> = Close::Revoked(RevokeReason::Replaced);
 
 /// An invitation to be issued. What is `None` comes from the tenant's settings.
 pub struct Issue {
@@ -29,10 +35,23 @@ pub struct Issue {
     pub expires_in_minutes: Option<i64>,
     pub lock_account: Option<bool>,
     pub delivery: Option<DeliveryMode>,
+    /// When to send it; a time that is over is now.
+    pub send_at: Option<Timestamp>,
     pub redirect_url: Option<String>,
     /// A JSON object, already checked for size.
     pub metadata: String,
     pub if_exists: IfExists,
+}
+
+impl Issue {
+    const fn wishes(&self) -> Wishes {
+        Wishes {
+            method: self.method,
+            expires_in_minutes: self.expires_in_minutes,
+            delivery: self.delivery,
+            send_at: self.send_at,
+        }
+    }
 }
 
 /// Who brings the secret to the person.
@@ -58,11 +77,21 @@ pub struct Issued {
     pub secret: Option<IssuedSecret>,
 }
 
+/// What a call wishes for one generation; what is `None` comes from the settings.
+pub(super) struct Wishes {
+    pub(super) method: Option<Method>,
+    pub(super) expires_in_minutes: Option<i64>,
+    pub(super) delivery: Option<DeliveryMode>,
+    pub(super) send_at: Option<Timestamp>,
+}
+
 /// The choices of one generation, with the settings filled in and every rule checked.
+#[derive(Clone, Copy)]
 pub(super) struct Plan {
     pub(super) method: Method,
     pub(super) expiry_minutes: i64,
     pub(super) delivery: DeliveryMode,
+    send_at: Option<Timestamp>,
 }
 
 impl Plan {
@@ -70,16 +99,18 @@ impl Plan {
         service: &Service,
         settings: &Settings,
         purpose: Purpose,
-        wishes: (Option<Method>, Option<i64>, Option<DeliveryMode>),
+        wishes: &Wishes,
     ) -> Result<Self, Refusal> {
-        let method = wishes.0.unwrap_or_else(|| settings.method_for(purpose));
-        let expiry_minutes = wishes.1.unwrap_or_else(|| settings.expiry_for(purpose));
+        let method = wishes.method.unwrap_or_else(|| settings.method_for(purpose));
+        let expiry_minutes = wishes.expires_in_minutes.unwrap_or_else(|| settings.expiry_for(purpose));
         let default = match settings.notifications {
             Notifications::Internal => DeliveryMode::Send,
             Notifications::External => DeliveryMode::Return,
         };
-        let plan = Self { method, expiry_minutes, delivery: wishes.2.unwrap_or(default) };
+        let delivery = wishes.delivery.unwrap_or(default);
+        let plan = Self { method, expiry_minutes, delivery, send_at: wishes.send_at };
         plan.check(service, settings)?;
+        plan.check_time(service.clock.now())?;
         Ok(plan)
     }
 
@@ -98,6 +129,27 @@ impl Plan {
             (Profile::Strict, Some(code)) => Err(Refusal::PolicyViolation(code)),
             (Profile::Strict | Profile::Compatible, _) => Ok(()),
         }
+    }
+
+    fn check_time(&self, now: Timestamp) -> Result<(), Refusal> {
+        let Some(send_at) = self.send_at else { return Ok(()) };
+        let refuse =
+            |code, detail: &str| Err(Refusal::InvalidField { pointer: "/sendAt", code, detail: detail.to_owned() });
+        if self.delivery == DeliveryMode::Return {
+            return refuse("nothing_is_sent", "must be absent when the secret is returned to the caller");
+        }
+        if send_at > now.after(SCHEDULE_MAX) {
+            return refuse("out_of_range", "must not be more than 90 days ahead");
+        }
+        Ok(())
+    }
+
+    /// Dates a new generation: when it is sent, and when it is over, counted from the sending.
+    pub(super) fn date(&self, generation: &mut Invitation, now: Timestamp) {
+        (generation.issued_at, generation.updated_at) = (now, now);
+        generation.send_at = self.send_at.filter(|at| self.sends() && *at > now);
+        let start = generation.send_at.unwrap_or(now);
+        generation.expires_at = lifetime(self.expiry_minutes).map(|span| start.after(span));
     }
 
     /// Whether there is anything to send: a secret that is over at once is not sent.
@@ -123,8 +175,7 @@ impl Service {
         alongside: Alongside<Issued>,
     ) -> ServiceResult<Issued> {
         let settings = self.settings(&caller.tenant).await?;
-        let wishes = (command.method, command.expires_in_minutes, command.delivery);
-        let plan = Plan::new(self, &settings, command.purpose, wishes)?;
+        let plan = Plan::new(self, &settings, command.purpose, &command.wishes())?;
         command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
@@ -133,7 +184,7 @@ impl Service {
             invitation,
             secret: plan.shown(&minted),
             minted,
-            expiry_minutes: plan.expiry_minutes,
+            plan,
             if_exists: command.if_exists,
             caller: caller.clone(),
             alongside,
@@ -165,6 +216,9 @@ impl Service {
                 redirect_url: command.redirect_url.clone(),
                 resend_cooldown_seconds: settings.resend.cooldown_seconds,
                 max_resends: settings.resend.max_per_invitation,
+                tolerance_minutes: settings.resend.tolerance_minutes,
+                reminders: settings.reminders.minutes_before_expiry.clone(),
+                self_service_request_new: settings.self_service_request_new,
                 warnings: warnings(plan.method, plan.expiry_minutes, settings.otp),
             },
             metadata: command.metadata.clone(),
@@ -176,6 +230,7 @@ impl Service {
             resends: 0,
             verifier: None,
             retired_verifiers: Vec::new(),
+            grace: None,
             attempts_left: None,
             otp_used_at: None,
             otp_replay: None,
@@ -184,12 +239,14 @@ impl Service {
             accept_fence: 0,
             accept_grant: None,
             accept_lease_until: None,
+            send_at: None,
             expires_at: None,
             created_at: now,
             updated_at: now,
             issued_at: now,
             accepted_at: None,
             revoked_at: None,
+            revoke_reason: None,
             failure: None,
         }
     }
@@ -200,7 +257,7 @@ struct Draft {
     invitation: Invitation,
     minted: Minted,
     secret: Option<IssuedSecret>,
-    expiry_minutes: i64,
+    plan: Plan,
     if_exists: IfExists,
     caller: Caller,
     alongside: Alongside<Issued>,
@@ -213,8 +270,8 @@ impl Draft {
         invitation.account = account.id;
         let now = conn.now()?;
         self.make_room(conn, &invitation, now)?;
-        (invitation.created_at, invitation.updated_at, invitation.issued_at) = (now, now, now);
-        invitation.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
+        invitation.created_at = now;
+        self.plan.date(&mut invitation, now);
         invitation.verifier = Some(self.minted.verifier.clone());
         invitation.attempts_left = self.minted.attempts_left;
         invitation.status = first_status(&invitation, &account, now);
@@ -233,11 +290,12 @@ impl Draft {
         if self.if_exists == IfExists::Fail {
             return Err(Refusal::InvitationExists(live.id).into());
         }
-        if live.status == Status::Accepting || !transitions::close(conn, &live, None, now)? {
+        if live.status == Status::Accepting || !transitions::close(conn, &live, REPLACED, now)? {
             return Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE).into());
         }
         outbox::supersede(conn, live.id, now)?;
-        Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", "replaced"), &live)?)
+        let reason = RevokeReason::Replaced.as_str();
+        Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", reason), &live)?)
     }
 }
 

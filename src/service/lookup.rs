@@ -1,7 +1,5 @@
 //! Reading an invitation as callers see it.
 
-use std::time::Duration;
-
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::Account;
 use crate::domain::ids::InvitationId;
@@ -18,29 +16,32 @@ pub struct Snapshot {
     pub account: Option<Account>,
     /// The message with this generation's secret; none when the caller brings it.
     pub delivery: Option<Delivery>,
+    pub taken_at: Timestamp,
 }
 
 impl Snapshot {
+    /// Whether the message waits for the time that was chosen.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.invitation.send_at.is_some_and(|at| at > self.taken_at)
+    }
+
     /// When the next resend is allowed; `None` when no resend is possible.
     #[must_use]
     pub fn next_resend_at(&self) -> Option<Timestamp> {
         let invitation = &self.invitation;
         let resendable =
             matches!(self.status, Status::Provisioning | Status::Pending | Status::Expired | Status::Failed);
-        (resendable && invitation.resends < i64::from(invitation.terms.max_resends)).then(|| resend_from(invitation))
+        (resendable && invitation.resends < i64::from(invitation.terms.max_resends))
+            .then(|| invitation.resendable_from(self.taken_at))
     }
-}
-
-/// The earliest moment for a resend.
-pub(super) fn resend_from(invitation: &Invitation) -> Timestamp {
-    invitation.issued_at.after(Duration::from_secs(invitation.terms.resend_cooldown_seconds.into()))
 }
 
 /// Takes the snapshot, on the connection that the invitation was read or written with.
 pub(super) fn snapshot(conn: &mut Connection, invitation: Invitation, now: Timestamp) -> ServiceResult<Snapshot> {
     let account = accounts::find(conn, &invitation.tenant, &invitation.account_key())?;
     let delivery = outbox::find_message(conn, &invitation.tenant, invitation.id, invitation.generation)?;
-    Ok(Snapshot { status: invitation.status_at(now), invitation, account, delivery })
+    Ok(Snapshot { status: invitation.status_at(now), invitation, account, delivery, taken_at: now })
 }
 
 impl Service {

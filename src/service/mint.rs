@@ -111,7 +111,7 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
     }
 }
 
-/// Puts the generation's message into the outbox: held until the lock is confirmed, or ready.
+/// Puts the generation's message into the outbox: for its time, held until the lock is confirmed, or ready.
 pub(super) fn enqueue_message(
     conn: &mut Connection,
     invitation: &Invitation,
@@ -119,24 +119,22 @@ pub(super) fn enqueue_message(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     let Some((id, payload)) = &minted.message else { return Ok(()) };
-    let state = match invitation.status {
-        Status::Provisioning => DeliveryState::Held,
-        _ => DeliveryState::Ready,
+    let state = match (invitation.send_at, invitation.status) {
+        (Some(_), _) => DeliveryState::Scheduled,
+        (None, Status::Provisioning) => DeliveryState::Held,
+        (None, _) => DeliveryState::Ready,
     };
-    outbox::insert(
-        conn,
-        &NewDelivery {
-            id: *id,
-            tenant: &invitation.tenant,
-            invitation: Some(invitation.id),
-            generation: invitation.generation,
-            account: invitation.account,
-            kind: Kind::invitation(invitation.purpose, invitation.method),
-            channel: invitation.method.channel(),
-            state,
-            payload: Some(payload.clone()),
-            expires_at: invitation.expires_at,
-        },
-        now,
-    )
+    let row = NewDelivery {
+        id: *id,
+        tenant: &invitation.tenant,
+        invitation: Some(invitation.id),
+        generation: invitation.generation,
+        account: invitation.account,
+        kind: Kind::invitation(invitation.purpose, invitation.method),
+        channel: invitation.method.channel(),
+        state,
+        payload: Some(payload.clone()),
+        expires_at: invitation.expires_at,
+    };
+    outbox::insert_due(conn, &row, invitation.send_at.unwrap_or(now), now)
 }

@@ -4,6 +4,7 @@
 //! directory's marker proves it, given back to the same grant while that lives, and closed otherwise: never reopened to another.
 
 use super::audit::note;
+use super::set_password::supersede_if_over;
 use super::{Caller, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Invitation;
@@ -78,6 +79,7 @@ impl Service {
                 let now = conn.now()?;
                 let ended = transitions::end_accept(conn, &stranded, &end, now)?;
                 if ended {
+                    supersede_if_over(conn, &stranded, &end, now)?;
                     note(conn, &Actor::system(), now, event, &stranded)?;
                 }
                 Ok(ended)

@@ -12,16 +12,17 @@ use zeroize::Zeroizing;
 use super::audit::note;
 use super::grant::{self, Grant};
 use super::{Caller, Refusal, Service, ServiceError, ServiceResult};
+use crate::domain::grace::{Era, Grace, LiveSecret};
 use crate::domain::ids::{AccountKey, Realm, TenantId, Username};
-use crate::domain::invitation::{Invitation, Method, Over, Redeemable, Status};
-use crate::domain::keys::MacPurpose;
+use crate::domain::invitation::{Invitation, Over, Redeemable, Status};
+use crate::domain::keys::{Keyring, MacPurpose};
 use crate::domain::otp::Otp;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::token::LinkToken;
-use crate::domain::verifier::{self, Context};
-use crate::storage::transitions::ACCEPT_LEASE;
-use crate::storage::{AsStorageError, StorageError, attempts, invitations, transitions};
+use crate::domain::verifier;
+use crate::storage::transitions::{ACCEPT_LEASE, RightCode};
+use crate::storage::{AsStorageError, StorageError, attempts, invitations, outbox, transitions};
 
 /// When the bearer of a link whose account is not locked yet may try again.
 const NOT_READY_RETRY: Duration = Duration::from_secs(5);
@@ -97,10 +98,11 @@ impl Service {
             .write(move |conn| {
                 let found = invitations::find(conn, &caller.tenant, token.invitation())?;
                 let seen = found.ok_or(Refusal::InvalidOrExpired)?;
-                check_genuine(&keys, &seen, &token)?;
                 let now = conn.now()?;
+                let era = genuine_era(&keys, &seen, &token, now)?;
                 check_open(&seen, now)?;
-                let opened = transitions::open_link(conn, &seen, grant, now)?.ok_or(Refusal::InvalidOrExpired)?;
+                let opened = transitions::open_link(conn, &seen, (era, grant), now)?;
+                let opened = opened.ok_or(Refusal::InvalidOrExpired)?;
                 note(conn, &caller.actor, now, ("invitation.redeemed", "link"), &opened)?;
                 Ok(opened)
             })
@@ -130,12 +132,12 @@ impl Service {
         let Some(seen) = self.reserve(&caller.tenant, &key).await? else {
             return self.replayed(&caller.tenant, &key, replay.as_deref()).await;
         };
-        if !self.is_code_of(&seen, &otp).await? {
+        let Some(era) = self.era_of(seen.live_secrets(self.clock.now()), &otp).await? else {
             self.note_wrong_code(caller, seen).await?;
             return Err(Refusal::InvalidOrExpired.into());
-        }
+        };
         let mac = replay.map(|replay| self.replay_mac(&seen, &replay));
-        let used = self.use_up(caller, seen, key, mac).await?;
+        let used = self.use_up(caller, seen, (key, era), mac).await?;
         self.redeemed(used).await
     }
 
@@ -158,16 +160,19 @@ impl Service {
         }
     }
 
-    /// Whether `otp` is the invitation's code; slow verifiers run on the bounded pool.
-    pub(super) async fn is_code_of(&self, invitation: &Invitation, otp: &Arc<Otp>) -> ServiceResult<bool> {
-        let context = Context::of(invitation);
-        match &invitation.verifier {
-            None => Ok(false),
-            Some(slow) if verifier::is_argon2(slow) => {
-                self.hasher.matches(context, slow.clone(), Arc::clone(otp)).await
+    /// Which of these secrets `otp` is; slow verifiers run on the bounded pool.
+    pub(super) async fn era_of(&self, secrets: Vec<LiveSecret>, otp: &Arc<Otp>) -> ServiceResult<Option<Era>> {
+        for LiveSecret { era, context, verifier } in secrets {
+            let is_right = if verifier::is_argon2(&verifier) {
+                self.hasher.matches(context, verifier, Arc::clone(otp)).await?
+            } else {
+                verifier::matches_otp(&self.keys, &context, &verifier, otp)
+            };
+            if is_right {
+                return Ok(Some(era));
             }
-            Some(fast) => Ok(verifier::matches_otp(&self.keys, &context, fast, otp)),
         }
+        Ok(None)
     }
 
     async fn note_wrong_code(&self, caller: &Caller, seen: Invitation) -> ServiceResult<()> {
@@ -185,7 +190,7 @@ impl Service {
         &self,
         caller: &Caller,
         seen: Invitation,
-        key: AccountKey,
+        (key, era): (AccountKey, Era),
         replay: Option<Vec<u8>>,
     ) -> ServiceResult<Invitation> {
         let actor = caller.actor.clone();
@@ -194,8 +199,11 @@ impl Service {
             .write(move |conn| {
                 attempts::give_back(conn, &seen.tenant, &key)?;
                 let now = conn.now()?;
-                let used = transitions::consume_otp(conn, &seen, grant, replay.as_deref(), now)?;
+                let code = RightCode { era, grant, replay: replay.as_deref() };
+                let used = transitions::consume_otp(conn, &seen, &code, now)?;
                 let used = used.ok_or(ServiceError::Refused(Refusal::InvalidOrExpired))?;
+                // What still waits for this code to be sent, or sent again, would come too late.
+                outbox::supersede(conn, used.id, now)?;
                 note(conn, &actor, now, ("invitation.redeemed", used.method.as_str()), &used)?;
                 Ok(used)
             })
@@ -274,21 +282,22 @@ fn replay_parts<T>(invitation: &Invitation, replay: &(String, Arc<Otp>), then: i
     then(&[invitation.id.as_bytes(), &generation, replay.0.as_bytes(), replay.1.expose().as_bytes()])
 }
 
-/// Whether the token is, or once was, this invitation's link.
-fn check_genuine(keys: &crate::domain::keys::Keyring, seen: &Invitation, token: &LinkToken) -> Result<(), Refusal> {
-    let current =
-        seen.verifier.as_deref().is_some_and(|stored| verifier::matches_link(keys, &Context::of(seen), stored, token));
-    if current {
-        return Ok(());
+/// Which of the invitation's links the token is, if it is good still, or once was.
+pub(super) fn genuine_era(
+    keys: &Keyring,
+    seen: &Invitation,
+    token: &LinkToken,
+    now: Timestamp,
+) -> Result<Era, Refusal> {
+    let is_link = |secret: &LiveSecret| verifier::matches_link(keys, &secret.context, &secret.verifier, token);
+    if let Some(secret) = seen.live_secrets(now).into_iter().find(is_link) {
+        return Ok(secret.era);
     }
-    let was_ours = seen.retired_verifiers.iter().any(|retired| {
-        let mut fields = retired.splitn(3, ':');
-        let (Some(generation), Some(method), Some(stored)) = (fields.next(), fields.next(), fields.next()) else {
-            return false;
-        };
-        let (Ok(generation), Some(method)) = (generation.parse(), Method::parse(method)) else { return false };
-        verifier::matches_link(keys, &Context { generation, method, ..Context::of(seen) }, stored, token)
-    });
+    let was_ours = seen
+        .retired_verifiers
+        .iter()
+        .filter_map(|stored| Grace::parse(stored, None))
+        .any(|retired| verifier::matches_link(keys, &retired.context(seen), &retired.verifier, token));
     Err(if was_ours { Refusal::Over(Over::Superseded) } else { Refusal::InvalidOrExpired })
 }
 
@@ -304,5 +313,6 @@ fn check_open(seen: &Invitation, now: Timestamp) -> Result<(), Refusal> {
 
 /// Whether an account has an OTP invitation that can be redeemed at all, for the login that asks with one.
 pub(super) fn has_live_code(invitation: &Invitation, now: Timestamp) -> bool {
-    invitation.method.is_otp() && invitation.status_at(now) == Status::Pending
+    invitation.status_at(now) == Status::Pending
+        && invitation.live_secrets(now).iter().any(|secret| secret.context.method.is_otp())
 }

@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use super::audit::note;
-use super::issue::{DeliveryMode, Issued, Plan, account_row, first_status, live_invitation, want_lock};
-use super::lookup::{resend_from, snapshot};
+use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, first_status, live_invitation, want_lock};
+use super::lookup::snapshot;
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::address;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Status};
-use crate::domain::settings::{Settings, lifetime};
+use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
 use crate::storage::transitions::ACCEPT_LEASE;
@@ -24,6 +24,8 @@ pub struct Resend {
     pub method: Option<Method>,
     pub expires_in_minutes: Option<i64>,
     pub delivery: Option<DeliveryMode>,
+    /// When to send it; a time that is over is now.
+    pub send_at: Option<Timestamp>,
     pub locale: Option<String>,
 }
 
@@ -42,8 +44,13 @@ impl Service {
         let settings = self.settings(&caller.tenant).await?;
         let seen = self.get_invitation(caller, id).await?.invitation;
         check_state(&seen, self.clock.now())?;
-        let wishes = (Some(command.method.unwrap_or(seen.method)), command.expires_in_minutes, command.delivery);
-        let plan = Plan::new(self, &settings, seen.purpose, wishes)?;
+        let wishes = Wishes {
+            method: Some(command.method.unwrap_or(seen.method)),
+            expires_in_minutes: command.expires_in_minutes,
+            delivery: command.delivery,
+            send_at: command.send_at,
+        };
+        let plan = Plan::new(self, &settings, seen.purpose, &wishes)?;
         let next = self.next_generation(&seen, &plan, &settings, command.locale).await?;
         let minted = self.mint(&next, &settings, plan.expiry_minutes, plan.sends()).await?;
         let draft = Arc::new(Draft {
@@ -51,7 +58,7 @@ impl Service {
             next,
             secret: plan.shown(&minted),
             minted,
-            expiry_minutes: plan.expiry_minutes,
+            plan,
             caller: caller.clone(),
             alongside,
         });
@@ -90,7 +97,7 @@ fn check_state(invitation: &Invitation, now: Timestamp) -> Result<(), Refusal> {
     if invitation.resends >= i64::from(invitation.terms.max_resends) {
         return Err(Refusal::ResendLimit);
     }
-    let wait = resend_from(invitation).since(now);
+    let wait = invitation.resendable_from(now).since(now);
     if wait.is_zero() { Ok(()) } else { Err(Refusal::ResendTooSoon(wait)) }
 }
 
@@ -99,7 +106,7 @@ struct Draft {
     next: Invitation,
     minted: Minted,
     secret: Option<IssuedSecret>,
-    expiry_minutes: i64,
+    plan: Plan,
     caller: Caller,
     alongside: Alongside<Issued>,
 }
@@ -117,18 +124,18 @@ impl Draft {
         check_state(&current, now)?;
         if current.generation != self.seen.generation {
             // Somebody else has just resent it: from here on that is "too soon".
-            return Err(Refusal::ResendTooSoon(resend_from(&current).since(now)).into());
+            return Err(Refusal::ResendTooSoon(current.resendable_from(now).since(now)).into());
         }
         let mut next = self.next.clone();
         next.retired_verifiers = retired(&current);
-        (next.updated_at, next.issued_at) = (now, now);
-        next.expires_at = lifetime(self.expiry_minutes).map(|span| now.after(span));
+        next.grace = current.outliving(now);
+        next.attempts_left = self.minted.attempts_left.or_else(|| attempts_of_grace(&current, &next));
         next.verifier = Some(self.minted.verifier.clone());
-        next.attempts_left = self.minted.attempts_left;
+        self.plan.date(&mut next, now);
         next.status = first_status(&next, &account, now);
         outbox::supersede(conn, current.id, now)?;
         if !transitions::reissue(conn, &current, &next).map_err(StorageError::repeatable)? {
-            return Err(Refusal::ResendTooSoon(resend_from(&current).since(now)).into());
+            return Err(Refusal::ResendTooSoon(current.resendable_from(now).since(now)).into());
         }
         enqueue_message(conn, &next, &self.minted, now)?;
         want_lock(conn, &next, &account, now)?;
@@ -138,6 +145,11 @@ impl Draft {
         self.alongside.write(conn, &issued)?;
         Ok(issued)
     }
+}
+
+/// A link's generation has no budget of its own: the code that is still good goes on with what is left of its.
+fn attempts_of_grace(current: &Invitation, next: &Invitation) -> Option<i64> {
+    next.grace.as_ref().filter(|grace| grace.method.is_otp()).and(current.attempts_left)
 }
 
 /// Link verifiers of all earlier generations, so that their bearers can be told "superseded".

@@ -6,8 +6,8 @@ use super::lookup::{Snapshot, snapshot};
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::LockReason;
 use crate::domain::ids::InvitationId;
-use crate::domain::invitation::Status;
-use crate::storage::transitions::ACCEPT_LEASE;
+use crate::domain::invitation::{RevokeReason, Status};
+use crate::storage::transitions::{ACCEPT_LEASE, Close};
 use crate::storage::{Connection, accounts, invitations, outbox, transitions};
 
 impl Service {
@@ -34,7 +34,7 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
         Status::Accepted => return Err(Refusal::NotRevocable(Status::Accepted).into()),
         Status::Provisioning | Status::Pending | Status::Expired | Status::Failed => {}
     }
-    if !transitions::close(conn, &current, None, now)? {
+    if !transitions::close(conn, &current, Close::Revoked(RevokeReason::Administrator), now)? {
         return Err(Refusal::AcceptInProgress(ACCEPT_LEASE).into());
     }
     outbox::supersede(conn, id, now)?;
@@ -44,5 +44,6 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
     }
     note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
     (current.status, current.revoked_at, current.updated_at) = (Status::Revoked, Some(now), now);
+    current.revoke_reason = Some(RevokeReason::Administrator);
     snapshot(conn, current, now)
 }

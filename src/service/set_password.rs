@@ -17,6 +17,7 @@ use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::domain::account::{Account, LockReason};
 use crate::domain::contact::{Email, Phone};
+use crate::domain::grace::LiveSecret;
 use crate::domain::ids::{GrantId, MessageId};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::message::{DeliveryState, Kind};
@@ -27,7 +28,7 @@ use crate::domain::time::Timestamp;
 use crate::failpoint;
 use crate::storage::outbox::NewDelivery;
 use crate::storage::transitions::{self, ACCEPT_LEASE, AcceptEnd};
-use crate::storage::{Connection, accounts, invitations, outbox};
+use crate::storage::{Connection, StorageError, accounts, invitations, outbox};
 
 /// However many calls an attempt takes, the last has ended well before another may claim: the lease is a minute.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(50);
@@ -102,8 +103,7 @@ impl Service {
     async fn check_password(&self, invitation: &Invitation, password: &Password) -> ServiceResult<()> {
         let settings = self.settings(&invitation.tenant).await?;
         let as_code = Arc::new(Otp::typed(password.expose()));
-        let is_code =
-            invitation.method.is_otp() && as_code.is_plausible() && self.is_code_of(invitation, &as_code).await?;
+        let is_code = as_code.is_plausible() && self.era_of(known_codes(invitation), &as_code).await?.is_some();
         let known = Known {
             username: invitation.username.as_str(),
             email: invitation.person.email.as_ref().map(Email::as_str),
@@ -258,12 +258,19 @@ impl Service {
             .write(move |conn| {
                 let now = conn.now()?;
                 if transitions::end_accept(conn, &claim.invitation, &end, now)? {
+                    supersede_if_over(conn, &claim.invitation, &end, now)?;
                     note(conn, &actor, now, event, &claim.invitation)?;
                 }
                 Ok::<_, ServiceError>(())
             })
             .await
     }
+}
+
+/// The codes of the invitation, those that were used up included.
+fn known_codes(invitation: &Invitation) -> Vec<LiveSecret> {
+    let secrets = invitation.known_secrets().into_iter();
+    secrets.filter(|secret| secret.context.method.is_otp()).collect()
 }
 
 fn enqueue_activation(
@@ -285,6 +292,19 @@ fn enqueue_activation(
         expires_at: None,
     };
     Ok(outbox::insert(conn, &row, now)?)
+}
+
+/// What waits of an invitation that has failed is never sent.
+pub(super) fn supersede_if_over(
+    conn: &mut Connection,
+    invitation: &Invitation,
+    end: &AcceptEnd<'_>,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    match end {
+        AcceptEnd::Failed(_) => outbox::supersede(conn, invitation.id, now),
+        AcceptEnd::Accepted | AcceptEnd::Released => Ok(()),
+    }
 }
 
 /// Why the claim got no row.

@@ -28,7 +28,7 @@ pub fn reserve_of_account(conn: &mut Connection, tenant: &TenantId, key: &Accoun
     Ok(rows == 1)
 }
 
-/// Takes one from the live OTP invitation's budget; `None` when there is no such invitation or nothing left.
+/// Takes one from the live OTP invitation's budget, or from what a link's generation was left of the code before it; `None` when there is no such invitation or nothing left.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -39,7 +39,8 @@ pub fn reserve_of_invitation(
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
         .filter(i::tenant.eq(tenant.as_str()).and(i::realm_key.eq(&key.realm)).and(i::username_key.eq(&key.username)))
-        .filter(i::status.eq(Status::Pending.as_str()).and(i::method.eq_any(OTP_METHODS)))
+        .filter(i::status.eq(Status::Pending.as_str()))
+        .filter(i::method.eq_any(OTP_METHODS).nullable().or(i::grace_until.gt(inv_now().nullable())))
         .filter(i::otp_used_at.is_null().and(i::attempts_left.gt(0)))
         .filter(unexpired());
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)

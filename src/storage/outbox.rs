@@ -23,6 +23,18 @@ pub const LEASE: Duration = Duration::from_mins(1);
 const WITHOUT_SECRET: [&str; 3] =
     [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];
 
+/// Rows that may still be sent.
+const WAITING: [&str; 3] =
+    [DeliveryState::Held.as_str(), DeliveryState::Scheduled.as_str(), DeliveryState::Ready.as_str()];
+
+/// Those, and rows that are being sent right now.
+const UNSETTLED: [&str; 4] = [
+    DeliveryState::Held.as_str(),
+    DeliveryState::Scheduled.as_str(),
+    DeliveryState::Ready.as_str(),
+    DeliveryState::Sending.as_str(),
+];
+
 /// A row to be added.
 pub struct NewDelivery<'a> {
     pub id: MessageId,
@@ -81,17 +93,30 @@ pub struct Delivery {
     pub updated_at: Timestamp,
 }
 
-/// Adds a row.
+/// Adds a row that is due at once.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn insert(conn: &mut Connection, new: &NewDelivery<'_>, now: Timestamp) -> Result<(), StorageError> {
+    insert_due(conn, new, now, now)
+}
+
+/// Adds a row that is due at a time of its own.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn insert_due(
+    conn: &mut Connection,
+    new: &NewDelivery<'_>,
+    due_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), StorageError> {
     let values = (
         (o::id.eq(new.id.to_string()), o::tenant.eq(new.tenant.as_str())),
         (o::invitation_id.eq(new.invitation.map(|id| id.to_string())), o::generation.eq(new.generation)),
         o::account_id.eq(new.account.to_string()),
         (o::kind.eq(new.kind.as_str()), o::channel.eq(new.channel.as_str()), o::state.eq(new.state.as_str())),
-        (o::payload.eq(&new.payload), o::attempts.eq(0), o::fence.eq(0), o::next_attempt_at.eq(now.millis())),
+        (o::payload.eq(&new.payload), o::attempts.eq(0), o::fence.eq(0), o::next_attempt_at.eq(due_at.millis())),
         (
             o::expires_at.eq(new.expires_at.map(Timestamp::millis)),
             o::created_at.eq(now.millis()),
@@ -111,7 +136,7 @@ type ClaimedRow = (String, String, Option<String>, i64, Option<String>, String, 
 pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageError> {
     let now = conn.now()?;
     let due = o::state
-        .eq(DeliveryState::Ready.as_str())
+        .eq_any([DeliveryState::Ready.as_str(), DeliveryState::Scheduled.as_str()])
         .and(o::next_attempt_at.le(now.millis()))
         .or(o::state.eq(DeliveryState::Sending.as_str()).and(o::lease_until.le(now.millis()).assume_not_null()));
     let invitation_waits = exists(
@@ -216,7 +241,7 @@ pub fn settle(
     Ok(rows == 1)
 }
 
-/// Lets the messages go that waited for the lock of this generation.
+/// Lets the messages go that waited for nothing but the lock of this generation; what is scheduled keeps its time.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -239,10 +264,9 @@ pub fn release_held(conn: &mut Connection, invitation: InvitationId, now: Timest
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn supersede(conn: &mut Connection, invitation: InvitationId, now: Timestamp) -> Result<(), StorageError> {
-    let unsettled = [DeliveryState::Held.as_str(), DeliveryState::Ready.as_str(), DeliveryState::Sending.as_str()];
     let target = o::table
         .filter(o::invitation_id.eq(invitation.to_string()))
-        .filter(o::state.eq_any(unsettled).and(o::kind.ne_all(WITHOUT_SECRET)));
+        .filter(o::state.eq_any(UNSETTLED).and(o::kind.ne_all(WITHOUT_SECRET)));
     on_backend!(conn, |c| diesel::update(target)
         .set((
             o::state.eq(DeliveryState::Superseded.as_str()),
@@ -258,9 +282,7 @@ pub fn supersede(conn: &mut Connection, invitation: InvitationId, now: Timestamp
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, StorageError> {
-    let target = o::table
-        .filter(o::state.eq_any([DeliveryState::Held.as_str(), DeliveryState::Ready.as_str()]))
-        .filter(o::expires_at.le(inv_now().nullable()));
+    let target = o::table.filter(o::state.eq_any(WAITING)).filter(o::expires_at.le(inv_now().nullable()));
     Ok(on_backend!(conn, |c| diesel::update(target)
         .set((
             o::state.eq(DeliveryState::Expired.as_str()),
@@ -303,7 +325,6 @@ pub fn find_message(
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn count_unsettled(conn: &mut Connection) -> Result<i64, StorageError> {
-    let open = [DeliveryState::Held.as_str(), DeliveryState::Ready.as_str(), DeliveryState::Sending.as_str()];
-    let query = o::table.filter(o::state.eq_any(open)).count();
+    let query = o::table.filter(o::state.eq_any(UNSETTLED)).count();
     Ok(on_backend!(conn, |c| query.get_result(c))?)
 }

@@ -7,8 +7,9 @@ use super::error::{StorageError, readable};
 use super::schema::{account, invitation};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
+use crate::domain::grace::Grace;
 use crate::domain::ids::{AccountId, GrantId, InvitationId, Realm, TenantId, Username};
-use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status};
+use crate::domain::invitation::{Invitation, Method, Person, Purpose, RevokeReason, Status};
 use crate::domain::time::Timestamp;
 
 #[derive(Queryable, Insertable)]
@@ -47,6 +48,10 @@ pub(super) struct InvitationRow {
     revoked_at: Option<i64>,
     failure: Option<String>,
     account_id: String,
+    send_at: Option<i64>,
+    grace_verifier: Option<String>,
+    grace_until: Option<i64>,
+    revoke_reason: Option<String>,
 }
 
 /// The JSON of the `person` column.
@@ -119,6 +124,10 @@ impl InvitationRow {
             revoked_at: invitation.revoked_at.map(Timestamp::millis),
             failure: invitation.failure.clone(),
             account_id: invitation.account.to_string(),
+            send_at: invitation.send_at.map(Timestamp::millis),
+            grace_verifier: invitation.grace.as_ref().map(Grace::stored),
+            grace_until: invitation.grace_ends().map(Timestamp::millis),
+            revoke_reason: invitation.revoke_reason.map(|reason| reason.as_str().to_owned()),
         }
     }
 
@@ -157,6 +166,9 @@ impl InvitationRow {
             revoked_at: time(self.revoked_at),
             failure: self.failure,
             account: readable(AccountId::parse(&self.account_id), "account id")?,
+            send_at: time(self.send_at),
+            grace: self.grace_verifier.and_then(|stored| Grace::parse(&stored, time(self.grace_until))),
+            revoke_reason: self.revoke_reason.and_then(|reason| RevokeReason::parse(&reason)),
         })
     }
 }

@@ -62,6 +62,10 @@ diesel::table! {
         revoked_at -> Nullable<BigInt>,
         failure -> Nullable<Text>,
         account_id -> Text,
+        send_at -> Nullable<BigInt>,
+        grace_verifier -> Nullable<Text>,
+        grace_until -> Nullable<BigInt>,
+        revoke_reason -> Nullable<Text>,
     }
 }
 

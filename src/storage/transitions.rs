@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::connection::{Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::{InvitationRow, person_json};
 use super::schema::invitation as i;
+use crate::domain::grace::{Era, Grace};
 use crate::domain::ids::{GrantId, InvitationId, TenantId};
-use crate::domain::invitation::{Invitation, Status};
+use crate::domain::invitation::{Invitation, RevokeReason, Status};
 use crate::domain::time::Timestamp;
 
 /// Longest life of a grant.
@@ -118,13 +120,14 @@ fn grant_end(invitation: &Invitation, now: Timestamp) -> Timestamp {
 pub fn open_link(
     conn: &mut Connection,
     seen: &Invitation,
-    grant: GrantId,
+    (era, grant): (Era, GrantId),
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
         .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(Status::Pending.as_str()))
-        .filter(unexpired());
+        .filter(unexpired())
+        .filter(is_good(era));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::grant_jti.eq(grant.to_string()),
@@ -134,43 +137,70 @@ pub fn open_link(
         .returning((i::all_columns, inv_now()))
         .get_result(c)
         .optional())?;
-    still_valid(row)
+    still_valid(row, good_until(seen, era))
 }
 
-/// Uses the OTP up and gives a grant for it; exactly one of any number of racers gets it. The verifier stays until the end,
-/// so that the code can be refused as the password.
+/// A code that opens an invitation.
+pub struct RightCode<'a> {
+    pub era: Era,
+    pub grant: GrantId,
+    /// Recognises the repeat of this redemption.
+    pub replay: Option<&'a [u8]>,
+}
+
+/// Uses the OTP up, and the other one that may be good, and gives a grant for it; exactly one of any number of racers gets it. The
+/// verifiers stay until the end, so that a code can be refused as the password.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn consume_otp(
     conn: &mut Connection,
     seen: &Invitation,
-    grant: GrantId,
-    replay: Option<&[u8]>,
+    code: &RightCode<'_>,
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
     let target = i::table
         .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(Status::Pending.as_str()).and(i::otp_used_at.is_null()))
-        .filter(unexpired());
+        .filter(unexpired())
+        .filter(is_good(code.era));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::otp_used_at.eq(now.millis()),
-            i::otp_replay.eq(replay),
-            i::grant_jti.eq(grant.to_string()),
+            i::otp_replay.eq(code.replay),
+            i::grace_until.eq(None::<i64>),
+            i::grant_jti.eq(code.grant.to_string()),
             i::grant_expires_at.eq(grant_end(seen, now).millis()),
             i::updated_at.eq(now.millis()),
         ))
         .returning((i::all_columns, inv_now()))
         .get_result(c)
         .optional())?;
-    still_valid(row)
+    still_valid(row, good_until(seen, code.era))
 }
 
-fn still_valid(row: Option<(InvitationRow, i64)>) -> Result<Option<Invitation>, StorageError> {
+/// The secret of this era is good by the database's clock, as far as the era goes.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_good(era: Era) -> _ {
+    let is_current: bool = era == Era::Current;
+    i::grace_until.gt(inv_now().nullable()).or(is_current.into_sql::<Bool>().nullable())
+}
+
+/// When a secret of this era stops being good.
+fn good_until(seen: &Invitation, era: Era) -> Option<Timestamp> {
+    match era {
+        Era::Current => seen.expires_at,
+        Era::Last => [seen.expires_at, seen.grace_ends()].into_iter().flatten().min(),
+    }
+}
+
+fn still_valid(
+    row: Option<(InvitationRow, i64)>,
+    until: Option<Timestamp>,
+) -> Result<Option<Invitation>, StorageError> {
     let Some((row, now)) = row else { return Ok(None) };
     let invitation = row.read()?;
-    if invitation.expires_at.is_some_and(|at| at.millis() <= now) {
+    if until.is_some_and(|at| at.millis() <= now) {
         // The wait for the lock outlasted the expiry: undo by failing the transaction, which is then repeated and refused.
         return Err(StorageError::Conflict(diesel::result::Error::RollbackTransaction));
     }
@@ -257,6 +287,7 @@ pub fn end_accept(
                 i::grant_jti.eq(None::<String>),
                 i::otp_replay.eq(None::<Vec<u8>>),
                 i::verifier.eq(kept_verifier(claimed)),
+                (i::grace_verifier.eq(None::<String>), i::grace_until.eq(None::<i64>)),
                 lease,
                 updated,
             ))
@@ -279,31 +310,34 @@ pub fn end_accept(
     Ok(rows == 1)
 }
 
-/// Ends an invitation that nobody is accepting: revoked, or failed with a code. False when its state has changed.
+/// How an invitation that nobody is accepting ends.
+#[derive(Debug, Clone, Copy)]
+pub enum Close<'a> {
+    Revoked(RevokeReason),
+    /// The reason's code.
+    Failed(&'a str),
+}
+
+/// Ends an invitation that nobody is accepting. False when its state has changed.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn close(
-    conn: &mut Connection,
-    seen: &Invitation,
-    failure: Option<&str>,
-    now: Timestamp,
-) -> Result<bool, StorageError> {
+pub fn close(conn: &mut Connection, seen: &Invitation, close: Close<'_>, now: Timestamp) -> Result<bool, StorageError> {
     let target = i::table
         .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(seen.status.as_str()));
-    let (status, revoked_at) = match failure {
-        Some(_) => (Status::Failed, None),
-        None => (Status::Revoked, Some(now.millis())),
+    let (status, failure, reason) = match close {
+        Close::Failed(code) => (Status::Failed, Some(code), None),
+        Close::Revoked(reason) => (Status::Revoked, None, Some(reason.as_str())),
     };
     let rows = on_backend!(conn, |c| diesel::update(target)
         .set((
             i::status.eq(status.as_str()),
-            i::revoked_at.eq(revoked_at),
-            i::failure.eq(failure),
+            (i::revoked_at.eq(reason.map(|_| now.millis())), i::revoke_reason.eq(reason), i::failure.eq(failure)),
             i::grant_jti.eq(None::<String>),
             i::otp_replay.eq(None::<Vec<u8>>),
             i::verifier.eq(kept_verifier(seen)),
+            (i::grace_verifier.eq(None::<String>), i::grace_until.eq(None::<i64>)),
             i::updated_at.eq(now.millis()),
         ))
         .execute(c))?;
@@ -332,7 +366,11 @@ pub fn reissue(conn: &mut Connection, from: &Invitation, to: &Invitation) -> Res
             (i::attempts_left.eq(to.attempts_left), i::otp_used_at.eq(None::<i64>), i::otp_replay.eq(None::<Vec<u8>>)),
             (i::grant_jti.eq(None::<String>), i::grant_expires_at.eq(None::<i64>), i::failure.eq(None::<String>)),
             (i::expires_at.eq(to.expires_at.map(Timestamp::millis)), i::issued_at.eq(to.issued_at.millis())),
-            i::updated_at.eq(to.updated_at.millis()),
+            (
+                i::send_at.eq(to.send_at.map(Timestamp::millis)),
+                i::grace_verifier.eq(to.grace.as_ref().map(Grace::stored))
+            ),
+            (i::grace_until.eq(to.grace_ends().map(Timestamp::millis)), i::updated_at.eq(to.updated_at.millis())),
         ))
         .execute(c))?;
     Ok(rows == 1)

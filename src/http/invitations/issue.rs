@@ -11,7 +11,7 @@ use super::view::IssuedView;
 use crate::domain::invitation::{Method, Purpose};
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
-use crate::http::extract::{Body, bad_text, object, optional_line, realm, username};
+use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, realm, username};
 use crate::http::problem::Problem;
 use crate::service::issue::{DeliveryMode, IfExists, Issue};
 use crate::service::person::NamedUser;
@@ -41,6 +41,9 @@ pub(crate) struct IssueInvitationRequest {
     /// Keep the account locked until the password is set.
     lock_account: Option<bool>,
     delivery: Option<DeliveryName>,
+    /// When to send it, at most 90 days ahead; the account is locked at once, and the expiry counts from then. What is over is now.
+    #[schema(format = DateTime)]
+    send_at: Option<String>,
     /// Where the page sends the person afterwards; must be on the tenant's list.
     #[schema(max_length = 2048)]
     redirect_url: Option<String>,
@@ -124,6 +127,7 @@ impl IssueInvitationRequest {
             expires_in_minutes: self.expires_in_minutes,
             lock_account: self.lock_account,
             delivery: self.delivery.map(DeliveryMode::from),
+            send_at: optional_time("/sendAt", self.send_at.as_deref())?,
             redirect_url: optional_line("/redirectUrl", self.redirect_url, 2048)?,
             metadata: metadata(self.metadata.as_deref())?,
             if_exists: match self.if_exists {

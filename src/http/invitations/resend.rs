@@ -9,7 +9,7 @@ use super::view::IssuedView;
 use crate::domain::invitation::Method;
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
-use crate::http::extract::{Body, invitation_id};
+use crate::http::extract::{Body, invitation_id, optional_time};
 use crate::http::problem::Problem;
 use crate::service::Alongside;
 use crate::service::issue::DeliveryMode;
@@ -26,6 +26,9 @@ pub(crate) struct ResendInvitationRequest {
     #[schema(minimum = -1, maximum = 10080)]
     expires_in_minutes: Option<i64>,
     delivery: Option<DeliveryName>,
+    /// When to send it, at most 90 days ahead; the expiry counts from then. What is over is now.
+    #[schema(format = DateTime)]
+    send_at: Option<String>,
     #[schema(max_length = 35)]
     locale: Option<String>,
 }
@@ -62,6 +65,7 @@ pub(crate) async fn resend_invitation(
         method: body.0.method,
         expires_in_minutes: body.0.expires_in_minutes,
         delivery: body.0.delivery.map(DeliveryMode::from),
+        send_at: optional_time("/sendAt", body.0.send_at.as_deref())?,
         locale: locale("/locale", body.0.locale)?,
     };
     let issued = state.service.resend(&authorized.caller, invitation_id(&id)?, command, Alongside::nothing()).await?;

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::domain::account::LockReason;
 use crate::domain::contact::{Email, Phone};
-use crate::domain::invitation::{Invitation, Status};
+use crate::domain::invitation::{Invitation, RevokeReason, Status};
 use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::service::IssuedSecret;
@@ -21,7 +21,7 @@ use crate::service::lookup::Snapshot;
     "user": {"id": "2819c223", "username": "alex", "realm": "PRIMARY", "displayName": "Alex", "locale": "en",
              "email": "a•••@example.com", "phone": null},
     "expiresAt": "2026-11-25T10:00:00.000Z", "createdAt": "2026-11-24T10:00:00.000Z", "updatedAt": "2026-11-24T10:00:00.000Z",
-    "acceptedAt": null, "revokedAt": null, "generation": 1, "resends": 0, "nextResendAt": "2026-11-24T10:01:00.000Z",
+    "sendAt": null, "acceptedAt": null, "revokedAt": null, "revokeReason": null, "generation": 1, "resends": 0, "nextResendAt": "2026-11-24T10:01:00.000Z",
     "attemptsRemaining": null,
     "delivery": {"status": "sent", "channel": "email", "attempts": 1, "updatedAt": "2026-11-24T10:00:01.000Z", "error": null},
     "account": {"locked": true, "lockReason": "PENDING_ASK_PASSWORD", "directory": "synced"},
@@ -40,9 +40,13 @@ pub(crate) struct InvitationView {
     expires_at: Option<String>,
     created_at: String,
     updated_at: String,
+    /// When the newest secret is sent, if a time was chosen; the expiry counts from then.
+    send_at: Option<String>,
     accepted_at: Option<String>,
     revoked_at: Option<String>,
-    /// Grows with every resend; only the newest secret works.
+    /// `administrator`, `replaced` by a newer invitation, or `declined` by the person.
+    revoke_reason: Option<&'static str>,
+    /// Grows with every resend. The newest secret works, and the one before it for as long as the tolerance that was set.
     generation: i64,
     resends: i64,
     /// Null when it can't be resent.
@@ -78,7 +82,7 @@ pub(crate) struct UserView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryView {
-    /// `skipped`, `queued`, `sending`, `sent` or `failed`.
+    /// `skipped`, `scheduled`, `queued`, `sending`, `sent` or `failed`.
     status: &'static str,
     /// `email` or `sms`.
     channel: &'static str,
@@ -132,8 +136,10 @@ impl From<Snapshot> for InvitationView {
             expires_at: invitation.expires_at.map(Timestamp::to_rfc3339),
             created_at: invitation.created_at.to_rfc3339(),
             updated_at: invitation.updated_at.to_rfc3339(),
+            send_at: invitation.send_at.map(Timestamp::to_rfc3339),
             accepted_at: invitation.accepted_at.map(Timestamp::to_rfc3339),
             revoked_at: invitation.revoked_at.map(Timestamp::to_rfc3339),
+            revoke_reason: invitation.revoke_reason.map(RevokeReason::as_str),
             generation: invitation.generation,
             resends: invitation.resends,
             next_resend_at,
@@ -151,7 +157,8 @@ impl From<Snapshot> for InvitationView {
 
 fn attempts_remaining(invitation: &Invitation, status: Status) -> Option<i64> {
     let usable = status == Status::Pending && invitation.otp_used_at.is_none();
-    invitation.attempts_left.map(|left| if usable { left } else { 0 })
+    let of_code = invitation.attempts_left.filter(|_| invitation.method.is_otp());
+    of_code.map(|left| if usable { left } else { 0 })
 }
 
 fn user_view(invitation: &Invitation) -> UserView {
@@ -172,7 +179,10 @@ fn delivery_view(snapshot: &Snapshot) -> DeliveryView {
         return DeliveryView { status: "skipped", channel, attempts: 0, updated_at: None, error: None };
     };
     let (status, error) = match delivery.state {
-        DeliveryState::Held | DeliveryState::Ready => ("queued", delivery.last_error.clone()),
+        DeliveryState::Scheduled if snapshot.is_scheduled() => ("scheduled", None),
+        DeliveryState::Scheduled | DeliveryState::Held | DeliveryState::Ready => {
+            ("queued", delivery.last_error.clone())
+        }
         DeliveryState::Sending => ("sending", delivery.last_error.clone()),
         DeliveryState::Sent => ("sent", None),
         DeliveryState::Failed => ("failed", delivery.last_error.clone()),
