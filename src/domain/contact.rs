@@ -74,6 +74,14 @@ impl Phone {
         &self.0
     }
 
+    /// Whether the number belongs to one of these countries (ISO 3166-1 alpha-2); one whose country is not known does not.
+    #[must_use]
+    pub fn is_of(&self, countries: &[String]) -> bool {
+        let number = phonenumber::parse(None, &self.0).ok();
+        let country = number.and_then(|number| number.country().id());
+        country.is_some_and(|country| countries.iter().any(|listed| listed == country.as_ref()))
+    }
+
     /// Country start and the last two digits: `+94•••67`.
     #[must_use]
     pub fn masked(&self) -> String {
@@ -124,6 +132,30 @@ mod tests {
             assert!(Email::parse(text).is_err(), "{text:?}");
         }
         assert!(Email::parse(&format!("{}@example.com", "a".repeat(65))).is_err());
+    }
+
+    #[test]
+    fn a_number_belongs_to_a_country_also_where_countries_share_a_calling_code() {
+        let cases = [
+            ("+12025550123", "US"),
+            ("+14165550123", "CA"),
+            ("+18765550123", "JM"),
+            ("+94771234567", "LK"),
+            ("+4917212345678", "DE"),
+            ("+447400123456", "GB"),
+            ("+447781123456", "GG"),
+            ("+77011234567", "KZ"),
+            ("+79161234567", "RU"),
+            ("+41791234567", "CH"),
+            ("+393123456789", "IT"),
+        ];
+        for (number, country) in cases {
+            let all_but = cases.map(|(_, other)| other.to_owned()).into_iter().filter(|other| other != country);
+            let phone = Phone::parse(number).unwrap();
+            assert!(phone.is_of(&["FR".to_owned(), country.to_owned()]), "{number}");
+            assert!(!phone.is_of(&all_but.collect::<Vec<_>>()), "{number}");
+        }
+        assert!(!Phone::parse("+9990000000").unwrap().is_of(&["US".to_owned()]));
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::InvalidField { pointer, code, detail } => return Problem::field(status, pointer, code, detail),
         Refusal::UserNotFound => problem = problem.with_field("/user/username", code),
         Refusal::RecipientMissing(channel) => problem = problem.with_field(address_pointer(channel), code),
-        Refusal::RecipientRejected { pointer } => problem = problem.with_field(pointer, code),
+        Refusal::RecipientRejected { pointer, code } => problem = problem.with_field(pointer, code),
         Refusal::RedirectNotAllowed => problem = problem.with_field("/redirectUrl", code),
         Refusal::ChannelNotConfigured(_) => problem = problem.with_field("/method", code),
         Refusal::PolicyViolation(rule) => problem = problem.with_field("/expiresInMinutes", rule),

@@ -26,6 +26,7 @@ pub enum Refusal {
     RecipientMissing(Channel),
     RecipientRejected {
         pointer: &'static str,
+        code: &'static str,
     },
     RedirectNotAllowed,
     ChannelNotConfigured(Channel),

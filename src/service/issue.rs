@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::audit::note;
 use super::lookup::{Snapshot, snapshot};
 use super::mint::{IssuedSecret, Minted, enqueue_message};
-use super::person::NamedUser;
+use super::person::{NamedUser, check_country};
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
 use crate::domain::ids::InvitationId;
@@ -178,6 +178,7 @@ impl Service {
         let plan = Plan::new(self, &settings, command.purpose, &command.wishes())?;
         command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
+        check_country(&settings, &person, plan.method.channel())?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
         let draft = Arc::new(Draft {

@@ -5,6 +5,7 @@ use super::error::{Refusal, ServiceResult, lookup_refusal};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, Username};
 use crate::domain::invitation::{Channel, Person};
+use crate::domain::settings::Settings;
 
 /// The person as a call names them; what is missing is read from the directory.
 #[derive(Clone)]
@@ -25,11 +26,27 @@ impl NamedUser {
         let phone = self.phone.as_deref().map(Phone::parse).transpose();
         Ok(Person {
             id: self.id.clone(),
-            email: email.map_err(|_| Refusal::RecipientRejected { pointer: "/user/email" })?,
-            phone: phone.map_err(|_| Refusal::RecipientRejected { pointer: "/user/phone" })?,
+            email: email.map_err(|_| rejected("/user/email"))?,
+            phone: phone.map_err(|_| rejected("/user/phone"))?,
             display_name: self.display_name.clone(),
             locale: self.locale.clone(),
         })
+    }
+}
+
+const fn rejected(pointer: &'static str) -> Refusal {
+    Refusal::RecipientRejected { pointer, code: "recipient_rejected" }
+}
+
+/// Whether the tenant lets messages go to the person on `channel`: text messages may be confined to some countries, since others'
+/// numbers cost money that somebody else collects.
+pub(super) fn check_country(settings: &Settings, person: &Person, channel: Channel) -> Result<(), Refusal> {
+    let countries = &settings.sms.allowed_countries;
+    match &person.phone {
+        Some(phone) if channel == Channel::Sms && !countries.is_empty() && !phone.is_of(countries) => {
+            Err(Refusal::RecipientRejected { pointer: "/user/phone", code: "country_not_allowed" })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::audit::note;
 use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, first_status, live_invitation, want_lock};
 use super::lookup::snapshot;
 use super::mint::{IssuedSecret, Minted, enqueue_message};
-use super::person::address;
+use super::person::{address, check_country};
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Status};
@@ -83,6 +83,7 @@ impl Service {
         if address(&next.person, plan.method.channel()).is_none() {
             next.person = self.completed(&seen.realm, &seen.username, next.person, plan.method.channel()).await?;
         }
+        check_country(settings, &next.person, plan.method.channel())?;
         Ok(next)
     }
 }

@@ -15,6 +15,7 @@ mod bad_requests;
 mod budget;
 mod concurrency;
 mod conventions;
+mod countries;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod delivery;
