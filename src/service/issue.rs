@@ -163,30 +163,71 @@ impl Plan {
     }
 }
 
+/// An invitation that no rule forbids, but for those that depend on the account's other invitations.
+pub(super) struct Prepared {
+    pub(super) invitation: Invitation,
+    pub(super) plan: Plan,
+    pub(super) if_exists: IfExists,
+    settings: Arc<Settings>,
+}
+
+impl Prepared {
+    /// Whether the invitation that the account has already is in the way; changes nothing.
+    pub(super) fn check_room(&self, conn: &mut Connection) -> ServiceResult<()> {
+        let found = invitations::find_live(conn, &self.invitation.tenant, &self.invitation.account_key())?;
+        let now = conn.now()?;
+        match found.filter(|live| live.status_at(now) != Status::Expired) {
+            Some(live) => Ok(may_replace(&live, self.if_exists)?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the new invitation may take the place of the account's live one.
+fn may_replace(live: &Invitation, if_exists: IfExists) -> Result<(), Refusal> {
+    match (if_exists, live.status) {
+        (IfExists::Fail, _) => Err(Refusal::InvitationExists(live.id)),
+        (IfExists::Replace, Status::Accepting) => Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE)),
+        (IfExists::Replace, _) => Ok(()),
+    }
+}
+
 impl Service {
     /// Issues an invitation, and writes what belongs to it `alongside`.
     ///
     /// # Errors
     /// A [`Refusal`] of the contract, or a failure.
-    pub async fn issue(
-        &self,
-        caller: &Caller,
-        mut command: Issue,
-        alongside: Alongside<Issued>,
-    ) -> ServiceResult<Issued> {
+    pub async fn issue(&self, caller: &Caller, command: Issue, alongside: Alongside<Issued>) -> ServiceResult<Issued> {
+        let prepared = self.prepare(caller, command).await?;
+        self.issue_prepared(caller, prepared, alongside).await
+    }
+
+    /// Fills in the settings, looks the person up, and checks every rule that does not depend on other invitations.
+    pub(super) async fn prepare(&self, caller: &Caller, mut command: Issue) -> ServiceResult<Prepared> {
         let settings = self.settings(&caller.tenant).await?;
         let plan = Plan::new(self, &settings, command.purpose, &command.wishes())?;
         command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
         let person = self.person(&command.user, plan.method.channel()).await?;
         check_country(&settings, &person, plan.method.channel())?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
+        Ok(Prepared { invitation, plan, settings, if_exists: command.if_exists })
+    }
+
+    /// Makes the secret, and writes everything in one transaction.
+    pub(super) async fn issue_prepared(
+        &self,
+        caller: &Caller,
+        prepared: Prepared,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
+        let Prepared { invitation, plan, settings, if_exists } = prepared;
         let minted = self.mint(&invitation, &settings, plan.expiry_minutes, plan.sends()).await?;
         let draft = Arc::new(Draft {
             invitation,
             secret: plan.shown(&minted),
             minted,
             plan,
-            if_exists: command.if_exists,
+            if_exists,
             caller: caller.clone(),
             alongside,
         });
@@ -288,10 +329,8 @@ impl Draft {
     /// Sees to it that no other invitation of the account is live.
     fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
         let Some(live) = live_invitation(conn, &self.caller.actor, invitation, now)? else { return Ok(()) };
-        if self.if_exists == IfExists::Fail {
-            return Err(Refusal::InvitationExists(live.id).into());
-        }
-        if live.status == Status::Accepting || !transitions::close(conn, &live, REPLACED, now)? {
+        may_replace(&live, self.if_exists)?;
+        if !transitions::close(conn, &live, REPLACED, now)? {
             return Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE).into());
         }
         outbox::supersede(conn, live.id, now)?;
