@@ -18,6 +18,7 @@ use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
 use crate::domain::keys::Keyring;
 use crate::gateway::{EmailGateway, SmsGateway, WebhookConfig, WebhookEmail, WebhookSms};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
+use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
 
@@ -30,6 +31,7 @@ pub struct App {
     server: Server,
     service: Arc<Service>,
     worker: Worker,
+    runner: Runner,
     background: Option<Background>,
     shutdown_timeout: Duration,
 }
@@ -60,6 +62,7 @@ impl App {
             defaults: config.defaults.clone(),
             channels: Channels { email: email.is_some(), sms: sms.is_some() },
             failure_floor: config.server.failure_floor,
+            retention: config.retention,
         }));
         let concurrency = config.worker.concurrency;
         let worker =
@@ -73,7 +76,9 @@ impl App {
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
         let server = http::serve(listening, http::State { service: Arc::clone(&service), authenticator }, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
-        Ok(Self { address, server, service, worker, background, shutdown_timeout: config.server.shutdown_timeout })
+        let runner = Runner::new(Arc::clone(&service), http::wire(), config.bulk_concurrency);
+        let shutdown_timeout = config.server.shutdown_timeout;
+        Ok(Self { address, server, service, worker, runner, background, shutdown_timeout })
     }
 
     /// Where it listens.
@@ -94,13 +99,20 @@ impl App {
         self.worker.clone()
     }
 
+    /// One that works on jobs of many invitations.
+    #[must_use]
+    pub fn runner(&self) -> Runner {
+        self.runner.clone()
+    }
+
     /// Runs until `stop` completes; then lets what is under way finish.
     ///
     /// # Errors
     /// That the server broke.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let (tell, told) = watch::channel(false);
-        let background = self.background.map(|how| start(&how, &self.service, self.worker, &told)).unwrap_or_default();
+        let workers = (self.worker, self.runner);
+        let background = self.background.map(|how| start(&how, &self.service, workers, &told)).unwrap_or_default();
         let handle = self.server.handle();
         let mut server = tokio::spawn(self.server);
         tracing::info!(address = %self.address, "listening");
@@ -124,12 +136,13 @@ impl App {
 fn start(
     how: &Background,
     service: &Arc<Service>,
-    worker: Worker,
+    (worker, runner): (Worker, Runner),
     told: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let deliver = tokio::spawn(worker.run(service.bell(), how.poll, told.clone()));
     let sweep = tokio::spawn(sweep(Arc::clone(service), told.clone()));
-    vec![deliver, sweep]
+    let bulk = tokio::spawn(runner.run(how.poll, told.clone()));
+    vec![deliver, sweep, bulk]
 }
 
 async fn sweep(service: Arc<Service>, mut told: watch::Receiver<bool>) {

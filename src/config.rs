@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Settings;
+use crate::domain::time::Retention;
 use layers::Layers;
 
 /// Everything the operator decides, with every value checked.
@@ -37,6 +38,9 @@ pub struct Config {
     pub directory: DirectoryConfig,
     pub outbound: OutboundConfig,
     pub worker: WorkerConfig,
+    /// Rows of a job that are worked on at once.
+    pub bulk_concurrency: usize,
+    pub retention: Retention,
     pub log: LogConfig,
     /// Settings of a tenant that overrides none.
     pub defaults: Settings,

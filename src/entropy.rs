@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use rand::CryptoRng;
 
-use crate::domain::ids::{AccountId, AuditId, GrantId, InvitationId, MessageId};
+use crate::domain::ids::{AccountId, AuditId, BulkJobId, GrantId, InvitationId, MessageId};
 use crate::domain::time::Timestamp;
 
 /// The generator for secrets, ids and jitter.
@@ -36,6 +36,11 @@ pub fn account_id(now: Timestamp) -> AccountId {
 #[must_use]
 pub fn message_id(now: Timestamp) -> MessageId {
     MessageId::new(now, &bytes())
+}
+
+#[must_use]
+pub fn bulk_job_id(now: Timestamp) -> BulkJobId {
+    BulkJobId::new(now, &bytes())
 }
 
 /// Ids of one millisecond sort in the order in which they were made (RFC 9562 §6.2, a counter in front of the random bits).

@@ -159,6 +159,10 @@ impl Layers {
         Duration::from_millis(self.number(key, range))
     }
 
+    pub(super) fn days(&mut self, key: &str, range: RangeInclusive<i64>) -> Duration {
+        Duration::from_hours(24).saturating_mul(self.number(key, range))
+    }
+
     /// The keys below `section` that were given, by the path within it.
     pub(super) fn given_below(&self, section: &str) -> impl Iterator<Item = (&str, &Value)> {
         let prefix = format!("{section}.");

@@ -19,6 +19,7 @@ use super::{
 use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
 use crate::domain::text::one_line;
+use crate::domain::time::Retention;
 use crate::storage::outbox::LEASE;
 
 pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
@@ -33,6 +34,8 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         directory: directory(layers, outbound),
         outbound,
         worker: worker(layers),
+        bulk_concurrency: layers.number("bulk.concurrency", 1..=100),
+        retention: retention(layers),
         log: log(layers),
         defaults: checks::settings(layers),
     }
@@ -219,6 +222,10 @@ fn worker(layers: &mut Layers) -> WorkerConfig {
         concurrency: layers.number("worker.concurrency", 1..=1000),
         poll_interval: layers.millis("worker.poll_interval_ms", 10..=600_000),
     }
+}
+
+fn retention(layers: &mut Layers) -> Retention {
+    Retention { bulk_jobs: layers.days("retention.bulk_jobs_days", 1..=36_500) }
 }
 
 fn log(layers: &mut Layers) -> LogConfig {

@@ -164,6 +164,11 @@ prefixed_id!(
     "msg_"
 );
 prefixed_id!(
+    /// A job that issues many invitations.
+    BulkJobId,
+    "blk_"
+);
+prefixed_id!(
     /// An entry of the audit trail.
     AuditId,
     "aud_"

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod bulk;
 pub mod contact;
 pub mod grace;
 pub mod ids;

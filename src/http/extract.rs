@@ -35,37 +35,47 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
         let bytes = web::Bytes::from_request(request, payload);
         Box::pin(async move {
             if has_type && !is_json {
-                return Err(unsupported());
+                return Err(unsupported_media_type("application/json"));
             }
-            let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| {
-                Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time.")
-            })?;
+            let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
             let bytes = bytes.map_err(|error| unreadable(&error))?;
             match (bytes.is_empty(), has_type) {
                 // No body at all says as much as an empty object.
                 (true, false) => parse(b"{}").map(Self),
-                (false, false) => Err(unsupported()),
+                (false, false) => Err(unsupported_media_type("application/json")),
                 (_, true) => parse(&bytes).map(Self),
             }
         })
     }
 }
 
-fn unsupported() -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The body must be application/json.")
+pub(super) fn unsupported_media_type(expected: &str) -> Problem {
+    let detail = format!("The body must be {expected}.");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+}
+
+pub(super) fn timed_out() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not arrive in time.")
+}
+
+pub(super) fn too_large(max: usize) -> Problem {
+    let detail = format!("The body is larger than {max} bytes.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+}
+
+pub(super) fn unreadable_body() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body could not be read.")
 }
 
 fn unreadable(error: &actix_web::Error) -> Problem {
     match error.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("The body is larger than {BODY_MAX} bytes.");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body could not be read."),
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(BODY_MAX),
+        _ => unreadable_body(),
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// The value that is written as one JSON object.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
     deserializer.end().map_err(|_| malformed())?;

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod bulk;
 mod cors;
 mod extract;
 mod health;
@@ -27,6 +28,7 @@ use actix_web::{App, HttpServer, web};
 use utoipa_actix_web::AppExt;
 
 pub use auth::{Authenticator, Keys, Rules};
+pub use bulk::wire;
 pub use jwks::Jwks;
 pub use limit::Limiter;
 

@@ -130,6 +130,11 @@ impl Problem {
         self
     }
 
+    /// As it is kept of a row, where there is neither a path nor a trace.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The answer, complete but for what only the request knows (see `request::finish`).
     pub(super) fn response(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -141,7 +146,7 @@ impl Problem {
         if let Some(challenge) = self.challenge {
             response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
-        response.body(serde_json::to_string(self).unwrap_or_default())
+        response.body(self.to_json())
     }
 }
 
@@ -185,6 +190,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::RedirectNotAllowed => problem = problem.with_field("/redirectUrl", code),
         Refusal::ChannelNotConfigured(_) => problem = problem.with_field("/method", code),
         Refusal::PolicyViolation(rule) => problem = problem.with_field("/expiresInMinutes", rule),
+        Refusal::BulkReturnsNoSecrets => problem = problem.with_field("/delivery", code),
         Refusal::ResendTooSoon(wait)
         | Refusal::AcceptInProgress(wait)
         | Refusal::NotReady(wait)
@@ -201,7 +207,12 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::InvalidOrExpired
         | Refusal::Over(_)
         | Refusal::AccountDisabled
-        | Refusal::UserGone => {}
+        | Refusal::UserGone
+        | Refusal::BulkJobNotFound
+        | Refusal::BulkJobDone
+        | Refusal::BulkEmpty
+        | Refusal::BulkTooManyRows
+        | Refusal::RepeatedInBulk => {}
     }
     problem
 }
@@ -238,6 +249,14 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::UserGone => (S::CONFLICT, "user_gone", "The account does not exist any more."),
         R::DirectoryUnavailable(_) => (DOWN, "directory_unavailable", "The user directory does not answer; try again."),
         R::Overloaded => (DOWN, "overloaded", "Too much is going on; try again."),
+        R::RepeatedInBulk => (S::CONFLICT, "invitation_exists", "A row before this one invites the same account."),
+        R::BulkReturnsNoSecrets => {
+            (RULE, "bulk_returns_no_secrets", "The secret of a row can only be sent, not returned.")
+        }
+        R::BulkJobNotFound => (S::NOT_FOUND, "bulk_job_not_found", "There is no such job."),
+        R::BulkJobDone => (S::CONFLICT, "bulk_job_done", "The job ended before it could be cancelled."),
+        R::BulkEmpty => (S::BAD_REQUEST, "bulk_empty", "The body has no rows."),
+        R::BulkTooManyRows => (S::PAYLOAD_TOO_LARGE, "bulk_too_many_rows", "The body has more than 10000 rows."),
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{accounts, health, invitations, otp_logins, redemptions};
+use super::{accounts, bulk, health, invitations, otp_logins, redemptions};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
@@ -21,6 +21,9 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(invitations::get::get_invitation)
         .service(invitations::resend::resend_invitation)
         .service(invitations::revoke::revoke_invitation)
+        .service(bulk::create::create_bulk_invitation)
+        .service(bulk::get::get_bulk_invitation)
+        .service(bulk::cancel::cancel_bulk_invitation)
         .service(redemptions::redeem::redeem)
         .service(redemptions::set_password::set_password)
         .service(otp_logins::check_otp_login)

@@ -53,6 +53,15 @@ pub enum Refusal {
     DirectoryUnavailable(Duration),
     /// Too many slow hashes are waiting already.
     Overloaded,
+    BulkJobNotFound,
+    /// The job ended before it could be cancelled.
+    BulkJobDone,
+    BulkEmpty,
+    BulkTooManyRows,
+    /// A row asks for its secret, which no job keeps.
+    BulkReturnsNoSecrets,
+    /// A row before this one invites the same account.
+    RepeatedInBulk,
 }
 
 /// One reason why a password was refused.
@@ -77,6 +86,9 @@ pub enum Failure {
     Cancelled,
     #[error("the {0} could not be made")]
     Internal(&'static str),
+    /// Somebody else was faster; nothing was done.
+    #[error("the row of the job is settled already")]
+    RowSettled,
 }
 
 impl Failure {

@@ -6,6 +6,7 @@
 pub mod accounts;
 mod alongside;
 mod audit;
+pub mod bulk;
 pub mod error;
 mod grant;
 mod hashing;
@@ -36,6 +37,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
 use crate::domain::settings::Settings;
+use crate::domain::time::Retention;
 pub use crate::storage::audit::Actor;
 use crate::storage::{self, Store};
 use hashing::Hasher;
@@ -74,6 +76,7 @@ pub struct Parts {
     pub channels: Channels,
     /// How long a failed redemption takes at least, so that time tells nothing.
     pub failure_floor: Duration,
+    pub retention: Retention,
 }
 
 /// All use cases; one value for the whole process.
@@ -86,7 +89,9 @@ pub struct Service {
     channels: Channels,
     failure_floor: Duration,
     hasher: Hasher,
+    retention: Retention,
     wake: Arc<Notify>,
+    wake_bulk: Arc<Notify>,
 }
 
 impl Service {
@@ -102,7 +107,9 @@ impl Service {
             channels: parts.channels,
             failure_floor: parts.failure_floor,
             hasher,
+            retention: parts.retention,
             wake: Arc::new(Notify::new()),
+            wake_bulk: Arc::new(Notify::new()),
         }
     }
 

@@ -27,6 +27,7 @@ impl Service {
         for invitation in stranded {
             settled += usize::from(self.settle_stranded(invitation).await?);
         }
+        settled += self.purge_bulk_jobs().await?;
         Ok(settled)
     }
 

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod attempts;
 pub mod audit;
+pub mod bulk;
 pub(crate) mod connection;
 pub mod error;
 pub mod invitations;

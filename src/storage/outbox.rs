@@ -20,6 +20,11 @@ use crate::domain::time::Timestamp;
 /// How long a claimed row belongs to its worker; longer than any deadline of a call.
 pub const LEASE: Duration = Duration::from_mins(1);
 
+/// Of what single calls want; 0 is also the column's default.
+const PRIORITY: i64 = 0;
+/// Of what jobs want: only when nothing of a single call is due.
+const PRIORITY_OF_JOBS: i64 = 1;
+
 const WITHOUT_SECRET: [&str; 3] =
     [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];
 
@@ -129,32 +134,58 @@ pub fn insert_due(
 
 type ClaimedRow = (String, String, Option<String>, i64, Option<String>, String, Option<Vec<u8>>, i64, i64, Option<i64>);
 
+/// Rows that answer a condition and are not pointless, oldest first: when each was due, and its id. Those that somebody else is claiming are
+/// left out.
+macro_rules! claimable {
+    ($conn:expr, $condition:expr, $limit:expr) => {{
+        let invitation_waits = exists(
+            i::table
+                .filter(i::id.nullable().eq(o::invitation_id).and(i::generation.eq(o::generation)))
+                .filter(i::status.eq(Status::Pending.as_str()))
+                .filter(unexpired()),
+        );
+        let query = o::table
+            .filter($condition)
+            .filter(o::kind.eq_any(WITHOUT_SECRET).or(invitation_waits))
+            .order((o::next_attempt_at, o::id))
+            .limit($limit)
+            .select((o::next_attempt_at, o::id));
+        match $conn {
+            Connection::Postgres(pg) => query.for_update().skip_locked().load::<(i64, String)>(pg)?,
+            Connection::Sqlite(sqlite) => query.load::<(i64, String)>(sqlite)?,
+        }
+    }};
+}
+
+/// What is due: rows whose worker died, then those of single calls, then those of jobs. One query for each index, so that each reads as many
+/// rows as it returns, however many wait behind.
+fn due(conn: &mut Connection, limit: i64, now: Timestamp) -> Result<Vec<String>, StorageError> {
+    let lapsed = o::state.eq(DeliveryState::Sending.as_str()).and(o::lease_until.le(now.millis()).assume_not_null());
+    let mut due: Vec<String> = claimable!(conn, lapsed, limit).into_iter().map(|(_, id)| id).collect();
+    for priority in [PRIORITY, PRIORITY_OF_JOBS] {
+        let left = usize::try_from(limit).unwrap_or_default().saturating_sub(due.len());
+        if left == 0 {
+            break;
+        }
+        let mut found = Vec::new();
+        for state in [DeliveryState::Ready, DeliveryState::Scheduled] {
+            let ready =
+                o::state.eq(state.as_str()).and(o::priority.eq(priority)).and(o::next_attempt_at.le(now.millis()));
+            found.extend(claimable!(conn, ready, limit));
+        }
+        found.sort();
+        due.extend(found.into_iter().take(left).map(|(_, id)| id));
+    }
+    Ok(due)
+}
+
 /// Claims up to `limit` due rows for [`LEASE`]; rows whose worker died come back when their lease has lapsed.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<Claimed>, StorageError> {
     let now = conn.now()?;
-    let due = o::state
-        .eq_any([DeliveryState::Ready.as_str(), DeliveryState::Scheduled.as_str()])
-        .and(o::next_attempt_at.le(now.millis()))
-        .or(o::state.eq(DeliveryState::Sending.as_str()).and(o::lease_until.le(now.millis()).assume_not_null()));
-    let invitation_waits = exists(
-        i::table
-            .filter(i::id.nullable().eq(o::invitation_id).and(i::generation.eq(o::generation)))
-            .filter(i::status.eq(Status::Pending.as_str()))
-            .filter(unexpired()),
-    );
-    let query = o::table
-        .filter(due)
-        .filter(o::kind.eq_any(WITHOUT_SECRET).or(invitation_waits))
-        .order((o::next_attempt_at, o::id))
-        .limit(limit)
-        .select(o::id);
-    let ids: Vec<String> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
-    };
+    let ids = due(conn, limit, now)?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -255,6 +286,20 @@ pub fn release_held(conn: &mut Connection, invitation: InvitationId, now: Timest
             o::updated_at.eq(now.millis())
         ))
         .execute(c))?;
+    Ok(())
+}
+
+/// Lets the rows of the invitation yield to those of single calls: it is one of a job.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn yield_to_single_calls(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    invitation: InvitationId,
+) -> Result<(), StorageError> {
+    let target = o::table.filter(o::tenant.eq(tenant.as_str()).and(o::invitation_id.eq(invitation.to_string())));
+    on_backend!(conn, |c| diesel::update(target).set(o::priority.eq(PRIORITY_OF_JOBS)).execute(c))?;
     Ok(())
 }
 

@@ -89,6 +89,7 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         account_id -> Nullable<Text>,
+        priority -> BigInt,
     }
 }
 
@@ -106,4 +107,48 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(tenant_settings, account, invitation, outbox, audit_event);
+diesel::table! {
+    bulk_job (id) {
+        id -> Text,
+        tenant -> Text,
+        status -> Text,
+        dry_run -> BigInt,
+        total -> BigInt,
+        done -> BigInt,
+        failed -> BigInt,
+        stalls -> BigInt,
+        fence -> BigInt,
+        lease_until -> Nullable<BigInt>,
+        next_attempt_at -> BigInt,
+        created_by -> Text,
+        request_id -> Nullable<Text>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    bulk_row (job_id, position) {
+        job_id -> Text,
+        position -> BigInt,
+        tenant -> Text,
+        status -> Text,
+        input -> Nullable<Binary>,
+        twin -> Nullable<BigInt>,
+        invitation_id -> Nullable<Text>,
+        problem -> Nullable<Text>,
+        attempts -> BigInt,
+        next_attempt_at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    tenant_settings,
+    account,
+    invitation,
+    outbox,
+    audit_event,
+    bulk_job,
+    bulk_row
+);

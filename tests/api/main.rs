@@ -13,6 +13,8 @@ mod auth;
 mod bad_input;
 mod bad_requests;
 mod budget;
+mod bulk;
+mod bulk_body;
 mod concurrency;
 mod conventions;
 mod countries;

@@ -11,7 +11,7 @@ use super::view::IssuedView;
 use crate::domain::invitation::{Method, Purpose};
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
-use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, realm, username};
+use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, parse, realm, username};
 use crate::http::problem::Problem;
 use crate::service::issue::{DeliveryMode, IfExists, Issue};
 use crate::service::person::NamedUser;
@@ -175,6 +175,11 @@ fn metadata(given: Option<&RawValue>) -> Result<String, Problem> {
         return refuse("invalid_value", "must be an object without NUL characters, odd numbers or deep nesting");
     }
     Ok(raw.get().to_owned())
+}
+
+/// The command of one object, as the body of a call or the row of a job.
+pub(in crate::http) fn read_command(json: &[u8]) -> Result<Issue, Problem> {
+    parse::<IssueInvitationRequest>(json)?.command()
 }
 
 /// Issue an invitation

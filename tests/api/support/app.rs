@@ -6,6 +6,7 @@ use invited::clock::{Clock, OffsetClock};
 use invited::config::Config;
 use invited::delivery::Worker;
 use invited::service::Service;
+use invited::service::bulk::Runner;
 use invited::storage::Store;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -39,6 +40,7 @@ pub(crate) struct TestApp {
     pub(crate) url: String,
     service: Arc<Service>,
     worker: Worker,
+    pub(crate) runner: Runner,
     client: reqwest::Client,
     stop: Option<oneshot::Sender<()>>,
 }
@@ -74,12 +76,13 @@ impl TestApp {
         }
         let app = App::build(config, Arc::<OffsetClock>::clone(&clock)).await.unwrap();
         let (url, service, worker) = (format!("http://{}", app.address()), app.service(), app.worker());
+        let runner = app.runner();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(app.run(async move {
             stopped.await.ok();
         }));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { database, directory, gateway, clock, url, service, worker, client, stop: Some(stop) }
+        Self { database, directory, gateway, clock, url, service, worker, runner, client, stop: Some(stop) }
     }
 
     /// A new person in the realm PRIMARY.

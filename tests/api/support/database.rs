@@ -74,6 +74,24 @@ impl Database {
         counted.count
     }
 
+    /// The column `text` of a query's rows, behind the service's back.
+    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+        use diesel::RunQueryDsl as _;
+        #[derive(diesel::QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            text: String,
+        }
+        let query = diesel::sql_query(sql);
+        let lines: Vec<Line> = match self {
+            Self::Postgres { .. } => query.load(&mut connect(&self.url())).unwrap(),
+            Self::Sqlite { .. } => query
+                .load(&mut SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap())
+                .unwrap(),
+        };
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
     /// Every byte that the database keeps in files of its own (SQLite), to look for secrets in.
     pub(crate) fn raw_bytes(&self) -> Vec<u8> {
         match self {
