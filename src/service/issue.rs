@@ -10,22 +10,20 @@ use super::audit::note;
 use super::lookup::{Snapshot, snapshot};
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::{NamedUser, check_country};
+use super::room::make_room;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
 use crate::domain::ids::InvitationId;
-use crate::domain::invitation::{Invitation, Method, Person, Purpose, RevokeReason, Status, Terms, has_expired};
+use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
-use crate::storage::audit::Actor;
 use crate::storage::outbox::{self, NewDelivery};
-use crate::storage::transitions::Close;
-use crate::storage::{Connection, StorageError, accounts, invitations, transitions};
+use crate::storage::{Connection, StorageError, accounts, invitations};
 
 /// Farthest that a message may be scheduled ahead.
 const SCHEDULE_MAX: Duration = Duration::from_hours(90 * 24);
-const REPLACED: Close<'static> = Close::Revoked(RevokeReason::Replaced);
 
 /// An invitation to be issued. What is `None` comes from the tenant's settings.
 pub struct Issue {
@@ -171,27 +169,6 @@ pub(super) struct Prepared {
     settings: Arc<Settings>,
 }
 
-impl Prepared {
-    /// Whether the invitation that the account has already is in the way; changes nothing.
-    pub(super) fn check_room(&self, conn: &mut Connection) -> ServiceResult<()> {
-        let found = invitations::find_live(conn, &self.invitation.tenant, &self.invitation.account_key())?;
-        let now = conn.now()?;
-        match found.filter(|live| live.status_at(now) != Status::Expired) {
-            Some(live) => Ok(may_replace(&live, self.if_exists)?),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Whether the new invitation may take the place of the account's live one.
-fn may_replace(live: &Invitation, if_exists: IfExists) -> Result<(), Refusal> {
-    match (if_exists, live.status) {
-        (IfExists::Fail, _) => Err(Refusal::InvitationExists(live.id)),
-        (IfExists::Replace, Status::Accepting) => Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE)),
-        (IfExists::Replace, _) => Ok(()),
-    }
-}
-
 impl Service {
     /// Issues an invitation, and writes what belongs to it `alongside`.
     ///
@@ -311,7 +288,7 @@ impl Draft {
         let account = account_row(conn, &invitation)?;
         invitation.account = account.id;
         let now = conn.now()?;
-        self.make_room(conn, &invitation, now)?;
+        make_room(conn, &self.caller.actor, &invitation, self.if_exists, now)?;
         invitation.created_at = now;
         self.plan.date(&mut invitation, now);
         invitation.verifier = Some(self.minted.verifier.clone());
@@ -325,34 +302,6 @@ impl Draft {
         self.alongside.write(conn, &issued)?;
         Ok(issued)
     }
-
-    /// Sees to it that no other invitation of the account is live.
-    fn make_room(&self, conn: &mut Connection, invitation: &Invitation, now: Timestamp) -> ServiceResult<()> {
-        let Some(live) = live_invitation(conn, &self.caller.actor, invitation, now)? else { return Ok(()) };
-        may_replace(&live, self.if_exists)?;
-        if !transitions::close(conn, &live, REPLACED, now)? {
-            return Err(Refusal::AcceptInProgress(transitions::ACCEPT_LEASE).into());
-        }
-        outbox::supersede(conn, live.id, now)?;
-        let reason = RevokeReason::Replaced.as_str();
-        Ok(note(conn, &self.caller.actor, now, ("invitation.revoked", reason), &live)?)
-    }
-}
-
-/// The account's live invitation; one that has run out is marked as expired on the way and is none.
-pub(super) fn live_invitation(
-    conn: &mut Connection,
-    actor: &Actor,
-    of: &Invitation,
-    now: Timestamp,
-) -> ServiceResult<Option<Invitation>> {
-    let Some(found) = invitations::find_live(conn, &of.tenant, &of.account_key())? else { return Ok(None) };
-    if !transitions::expire(conn, &found, now)? {
-        return Ok(Some(found));
-    }
-    outbox::supersede(conn, found.id, now)?;
-    note(conn, actor, now, ("invitation.expired", ""), &found)?;
-    Ok(None)
 }
 
 /// The account's row, made if it is new, held until the transaction ends. Always taken before the invitation's.

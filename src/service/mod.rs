@@ -19,6 +19,7 @@ pub mod recover;
 pub mod redeem;
 pub mod resend;
 pub mod revoke;
+mod room;
 pub mod set_password;
 
 use std::sync::Arc;

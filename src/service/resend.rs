@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use super::audit::note;
-use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, first_status, live_invitation, want_lock};
+use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, first_status, want_lock};
 use super::lookup::snapshot;
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::{address, check_country};
+use super::room::live_invitation;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Status};

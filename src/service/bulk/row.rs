@@ -6,6 +6,7 @@ use super::Runner;
 use crate::domain::bulk::{self, RowStatus};
 use crate::failpoint;
 use crate::service::issue::{DeliveryMode, IfExists, Prepared};
+use crate::service::room::check_room;
 use crate::service::{Alongside, Caller, Failure, Refusal, ServiceError, ServiceResult};
 use crate::storage::bulk::Turn;
 use crate::storage::bulk::rows::{self, OpenRow, RowPlace, Settled};
@@ -75,7 +76,7 @@ impl Runner {
         self.service
             .store
             .write(move |conn| {
-                prepared.check_room(conn)?;
+                check_room(conn, &prepared.invitation, prepared.if_exists)?;
                 if prepared.if_exists == IfExists::Fail && is_invited_by(conn, &place, twin)? {
                     return Err(Refusal::RepeatedInBulk.into());
                 }
