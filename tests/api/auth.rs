@@ -14,11 +14,14 @@ const ID: &str = "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11";
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
 /// Every route that needs an access token, with the scope that opens it.
-const GUARDED: [(&str, &str, &str); 8] = [
+const GUARDED: [(&str, &str, &str); 11] = [
     ("post", "/v1/invitations", "invitations:write"),
     ("get", "/v1/invitations/{id}", "invitations:read"),
     ("post", "/v1/invitations/{id}/resend", "invitations:write"),
     ("post", "/v1/invitations/{id}/revoke", "invitations:write"),
+    ("post", "/v1/bulk-invitations", "invitations:write"),
+    ("get", "/v1/bulk-invitations/{id}", "invitations:read"),
+    ("post", "/v1/bulk-invitations/{id}/cancel", "invitations:write"),
     ("post", "/v1/otp-logins", "otp:verify"),
     ("get", "/v1/accounts/{realm}/{username}", "accounts:read"),
     ("post", "/v1/accounts/{realm}/{username}/lock", "accounts:write"),
