@@ -112,7 +112,7 @@ impl Worker {
         } else if claimed.kind == Kind::AccountSync {
             self.sync_account(&claimed).await?
         } else {
-            self.send(&claimed).await
+            self.send(&claimed).await?
         };
         failpoint::hit("deliver.done");
         self.settle(claimed, done).await

@@ -2,36 +2,47 @@
 
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::locale::chain;
-use crate::domain::message::{Kind, Payload, Place};
+use crate::domain::locale::{Locale, chain};
+use crate::domain::message::{Payload, Place, Template};
 use crate::failpoint;
 use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage};
+use crate::storage::StorageError;
 use crate::storage::outbox::Claimed;
+use crate::storage::templates::{self as stored, StoredTemplate};
 use crate::templates::{self, Rendered};
 
 /// When a gateway that refuses our credential is tried again: only an operator can mend that.
 const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
 
 impl Worker {
-    pub(super) async fn send(&self, claimed: &Claimed) -> Done {
+    pub(super) async fn send(&self, claimed: &Claimed) -> Result<Done, StorageError> {
         let Some(payload) = self.open(claimed) else {
-            return Done::GivenUp { code: "unreadable".to_owned() };
+            return Ok(Done::GivenUp { code: "unreadable".to_owned() });
         };
         let parts = &*self.0;
-        let Some(rendered) = words(claimed.kind, &payload) else {
-            return Done::GivenUp { code: "unrenderable".to_owned() };
+        let Some(rendered) = self.words(claimed, &payload).await? else {
+            return Ok(Done::GivenUp { code: "unrenderable".to_owned() });
         };
         let outcome = match (&rendered, &parts.email, &parts.sms) {
             (Rendered::Email { subject, text, html }, Some(gateway), _) => {
                 email(gateway, claimed, &payload, (subject, text, html)).await
             }
             (Rendered::Sms { text }, _, Some(gateway)) => sms(gateway, claimed, &payload, text).await,
-            _ => return self.retry(claimed, "channel_not_configured", None),
+            _ => return Ok(self.retry(claimed, "channel_not_configured", None)),
         };
-        match outcome {
+        Ok(match outcome {
             Ok(outcome) => self.judge(claimed, outcome),
             Err(code) => Done::GivenUp { code: code.to_owned() },
-        }
+        })
+    }
+
+    /// What the message says to this person: in the tenant's own words, as they are now, else in the built-in ones.
+    async fn words(&self, claimed: &Claimed, payload: &Payload) -> Result<Option<Rendered>, StorageError> {
+        let chain = chain(&payload.locale, &payload.fallback_locale);
+        let (tenant, kind, locales) = (claimed.tenant.clone(), claimed.kind, chain.clone());
+        let own = self.0.store.read(move |conn| stored::find(conn, &tenant, kind, &locales)).await?;
+        let own = own.into_iter().map(|StoredTemplate { locale, template, .. }| (locale, template)).collect();
+        Ok(words_of(claimed, &chain, own, payload).or_else(|| words_of(claimed, &chain, Vec::new(), payload)))
     }
 
     fn open(&self, claimed: &Claimed) -> Option<Payload> {
@@ -70,11 +81,14 @@ impl Worker {
     }
 }
 
-/// What the message says to this person.
-fn words(kind: Kind, payload: &Payload) -> Option<Rendered> {
-    let chain = chain(&payload.locale, &payload.fallback_locale);
-    let chosen = templates::choose(kind, &chain, Vec::new())?;
-    templates::render(kind, &chosen.locale, &chosen.text, payload).ok()
+fn words_of(claimed: &Claimed, chain: &[Locale], own: Vec<(Locale, Template)>, payload: &Payload) -> Option<Rendered> {
+    let chosen = templates::choose(claimed.kind, chain, own)?;
+    let rendered = templates::render(claimed.kind, &chosen.locale, &chosen.text, payload);
+    if rendered.is_err() {
+        let (kind, locale) = (claimed.kind.as_str(), chosen.locale.as_str());
+        tracing::error!(message.id = %claimed.id, message.kind = kind, locale, "a template does not render");
+    }
+    rendered.ok()
 }
 
 async fn email(

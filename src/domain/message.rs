@@ -162,6 +162,15 @@ pub struct Template {
     pub html: Option<String>,
 }
 
+impl Template {
+    /// With lines that end as on Unix, however the form was that they were typed into.
+    #[must_use]
+    pub fn with_unix_lines(self) -> Self {
+        let unix = |text: String| text.replace("\r\n", "\n");
+        Self { subject: self.subject, text: unix(self.text), html: self.html.map(unix) }
+    }
+}
+
 /// Where a sealed payload belongs; it opens nowhere else.
 pub struct Place<'a> {
     pub id: MessageId,

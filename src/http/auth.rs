@@ -173,6 +173,8 @@ scopes!(
     InvitationsWrite = "invitations:write",
     AccountsRead = "accounts:read",
     AccountsWrite = "accounts:write",
+    SettingsRead = "settings:read",
+    SettingsWrite = "settings:write",
     OtpVerify = "otp:verify",
 );
 

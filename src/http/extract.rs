@@ -22,23 +22,24 @@ pub(super) const BODY_MAX: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A JSON body. Unknown and repeated fields are refused by the types themselves.
-pub(super) struct Body<T>(pub(super) T);
+/// A JSON body of at most `MAX` bytes. Unknown and repeated fields are refused by the types themselves.
+pub(super) struct Body<T, const MAX: usize = BODY_MAX>(pub(super) T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+impl<T: DeserializeOwned + 'static, const MAX: usize> FromRequest for Body<T, MAX> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let is_json = request.content_type().eq_ignore_ascii_case("application/json");
         let has_type = request.headers().contains_key(CONTENT_TYPE);
-        let bytes = web::Bytes::from_request(request, payload);
+        let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             if has_type && !is_json {
                 return Err(unsupported_media_type("application/json"));
             }
+            let bytes = payload.await.map_err(|_| unreadable_body())?.to_bytes_limited(MAX);
             let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
-            let bytes = bytes.map_err(|error| unreadable(&error))?;
+            let bytes = bytes.map_err(|_| too_large(MAX))?.map_err(|_| unreadable_body())?;
             match (bytes.is_empty(), has_type) {
                 // No body at all says as much as an empty object.
                 (true, false) => parse(b"{}").map(Self),
@@ -67,13 +68,6 @@ pub(super) fn unreadable_body() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_body", "The body could not be read.")
 }
 
-fn unreadable(error: &actix_web::Error) -> Problem {
-    match error.as_response_error().status_code() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(BODY_MAX),
-        _ => unreadable_body(),
-    }
-}
-
 /// The value that is written as one JSON object.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -89,6 +83,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         object(deserializer).map(Self)
     }
+}
+
+/// As an optional field's `deserialize_with`: the object, not an array in its place.
+pub(super) fn optional_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(value)| value))
 }
 
 /// As a field's `deserialize_with`: the object, not an array in its place.

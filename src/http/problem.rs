@@ -201,6 +201,9 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::FeatureDisabled
         | Refusal::InvitationNotFound
         | Refusal::AccountNotFound
+        | Refusal::TemplateNotFound
+        | Refusal::TemplateChanged
+        | Refusal::TemplateLimit
         | Refusal::NotResendable(_)
         | Refusal::ResendLimit
         | Refusal::NotRevocable(_)
@@ -233,6 +236,9 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::PolicyViolation(_) => (RULE, "policy_violation", "The tenant's strict profile does not allow this."),
         R::InvitationNotFound => (S::NOT_FOUND, "invitation_not_found", "There is no such invitation."),
         R::AccountNotFound => (S::NOT_FOUND, "account_not_found", "There is no such account."),
+        R::TemplateNotFound => (S::NOT_FOUND, "template_not_found", "There is no such template."),
+        R::TemplateChanged => (S::PRECONDITION_FAILED, "template_changed", "The template is not what If-Match says."),
+        R::TemplateLimit => (RULE, "template_limit", "The tenant has as many templates as it may have."),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),

@@ -34,6 +34,12 @@ pub enum Refusal {
     PolicyViolation(&'static str),
     InvitationNotFound,
     AccountNotFound,
+    /// No such kind of message, or the tenant has no template of its own there.
+    TemplateNotFound,
+    /// The template is another one than the change was meant for.
+    TemplateChanged,
+    /// The tenant has as many templates as it may have.
+    TemplateLimit,
     NotResendable(Status),
     ResendTooSoon(Duration),
     ResendLimit,

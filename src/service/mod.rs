@@ -21,6 +21,7 @@ pub mod resend;
 pub mod revoke;
 mod room;
 pub mod set_password;
+pub mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;

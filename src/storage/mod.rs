@@ -15,6 +15,7 @@ pub mod outbox;
 mod rows;
 mod schema;
 pub mod settings;
+pub mod templates;
 pub mod transitions;
 
 use std::sync::Arc;

@@ -10,6 +10,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    message_template (tenant, kind, locale) {
+        tenant -> Text,
+        kind -> Text,
+        locale -> Text,
+        subject -> Nullable<Text>,
+        text -> Text,
+        html -> Nullable<Text>,
+        version -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
     account (tenant, realm_key, username_key) {
         tenant -> Text,
         realm_key -> Text,

@@ -88,5 +88,10 @@ fn fill<P: AsRef<str>>(layout: &str, phrases: &[(&str, P)]) -> String {
 
 /// A phrase as HTML: the address in it can be followed.
 fn in_html(phrase: &str) -> String {
-    phrase.replace("{{ otp_url }}", r#"<a href="{{ otp_url }}" rel="noreferrer">{{ otp_url }}</a>"#)
+    phrase.replace("{{ otp_url }}", &link_to("otp_url"))
+}
+
+/// The address that a variable stands for, in HTML.
+pub(super) fn link_to(variable: &str) -> String {
+    format!(r#"<a href="{{{{ {variable} }}}}" rel="noreferrer">{{{{ {variable} }}}}</a>"#)
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 
+use super::html;
 use super::language::Language;
 use crate::domain::invitation::Channel;
 use crate::domain::locale::Locale;
@@ -18,13 +19,30 @@ const FUEL: u64 = 100_000;
 #[error("a message could not be rendered")]
 pub struct RenderError(#[from] minijinja::Error);
 
+impl RenderError {
+    /// Whether a variable without a value was to be printed.
+    pub(super) fn is_value_missing(&self) -> bool {
+        self.0.kind() == ErrorKind::UndefinedError
+    }
+
+    /// In which line (from 1) it goes wrong.
+    pub(super) fn line(&self) -> Option<usize> {
+        self.0.line()
+    }
+
+    pub(super) fn detail(&self) -> Option<&str> {
+        self.0.detail()
+    }
+}
+
 /// A finished message. Holds a secret, so it cannot be printed.
 pub enum Rendered {
     Email { subject: String, text: String, html: String },
     Sms { text: String },
 }
 
-/// What a message says, with spans said in the language of the template's locale.
+/// What a message says, with spans said in the language of the template's locale. HTML that the template lacks is made from
+/// its text.
 ///
 /// # Errors
 /// [`RenderError`] when the template does not compile or a variable is missing.
@@ -34,11 +52,11 @@ pub fn render(kind: Kind, locale: &Locale, template: &Template, payload: &Payloa
         return Ok(Rendered::Sms { text: with_autofill(text, payload) });
     }
     let subject = template.subject.as_deref().unwrap_or_default();
-    Ok(Rendered::Email {
-        subject: plain(subject, locale, payload)?,
-        text,
-        html: html(template.html.as_deref().unwrap_or_default(), locale, payload)?,
-    })
+    let html = match &template.html {
+        Some(source) => html(source, locale, payload)?,
+        None => html(&html::from_text(locale.as_str(), subject, &template.text), locale, payload)?,
+    };
+    Ok(Rendered::Email { subject: plain(subject, locale, payload)?, text, html })
 }
 
 /// A code is repeated in a last line that phones offer to fill in, on the page of its host only (WICG, origin-bound one-time

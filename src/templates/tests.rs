@@ -174,3 +174,133 @@ fn spans_are_said_in_every_language() {
     assert_eq!(said("ta"), "1 மணிநேரம் மற்றும் 30 நிமிடங்கள் | 24 மணிநேரம் | 2 நாட்கள், 2 மணிநேரம் மற்றும் 5 நிமிடங்கள்");
     assert_eq!(said("ja"), "1時間30分 | 24時間 | 2日2時間5分");
 }
+
+#[test]
+fn built_in_templates_keep_the_rules_for_tenants_own() {
+    for (kind, tag) in messages() {
+        assert_eq!(check(kind, &locale(tag), &built_in(kind, &locale(tag)).unwrap()), Ok(()), "{kind:?} {tag}");
+    }
+}
+
+#[test]
+fn html_made_from_a_text_says_the_same() {
+    let template = Template {
+        subject: Some("A < B, {{ name }}".to_owned()),
+        text: "Hi {{ name }} & all,\n\n{% if expires %}\nfor {{ expires }}\n{% endif %}\n<{{ link }}>\nend".to_owned(),
+        html: None,
+    };
+    assert_eq!(check(Kind::InvitationEmailLink, &locale("en"), &template), Ok(()));
+    let Ok(Rendered::Email { html, .. }) = render(Kind::InvitationEmailLink, &locale("en-GB"), &template, &payload())
+    else {
+        panic!("no e-mail")
+    };
+    let address = "https:&#x2f;&#x2f;example.com&#x2f;set-password#token=inv1_x&amp;y";
+    let body = format!(
+        "<p>Hi &lt;b&gt;Alex&lt;&#x2f;b&gt; {{{{7*7}}}} &amp; all,</p>\n<p>for 24 hours<br>\n&lt;<a href=\"{address}\" \
+         rel=\"noreferrer\">{address}</a>&gt;<br>\nend</p>"
+    );
+    assert!(
+        html.contains(&body) && html.contains("<title>A &lt; B, &lt;b&gt;") && html.contains("lang=\"en-GB\""),
+        "{html}"
+    );
+}
+
+#[test]
+fn the_guide_names_every_variable_and_limit() {
+    let guide = include_str!("../../docs/templates.md");
+    let words = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows: Vec<_> = rows.filter_map(|(kind, rest)| Some((Kind::parse(kind)?, rest))).collect();
+    let kinds: Vec<_> = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory).collect();
+    assert_eq!(rows.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), kinds);
+    for (kind, rest) in rows {
+        let (channel, named) = rest.split_once(" | ").unwrap();
+        assert_eq!(
+            (channel, words(named)),
+            (kind.channel().as_str(), variables(kind).iter().map(|v| (*v).to_owned()).collect())
+        );
+    }
+    for limit in [check::SUBJECT_MAX, check::TEXT_MAX, check::HTML_MAX, check::VARIABLES_MAX, check::SEGMENTS_MAX] {
+        assert!(guide.contains(&format!(" {limit} ")), "{limit}");
+    }
+}
+
+#[test]
+fn html_that_loads_runs_or_leads_elsewhere_is_refused() {
+    let code = |html: &str| {
+        let template = Template {
+            subject: Some("s".to_owned()),
+            text: "{{ otp }}".to_owned(),
+            html: Some(format!("<p>{{{{ otp }}}}</p>{html}")),
+        };
+        check(Kind::InvitationEmailOtp, &locale("en"), &template).map_err(|problem| problem.code)
+    };
+    let harmless = [
+        "<table width=100% bgcolor='#fff'><tr><td align=center style='padding:8px;background:#eee'>x</td></tr></table>",
+        "<a href=\"{{ otp_url }}\">{{ otp_url }}</a><a href={{otp_url}}>x</a><a href='mailto:help@example.com'>help</a>",
+        "<a href='https://example.com/help?a=1&amp;b=2' target=_blank rel=noreferrer>x</a>{% if expires %}<b>{{ expires }}</b>{% endif %}",
+        "{# why #}<title>{{ name }}</title><P CLASS=\"a b\">{{ username }}</P>",
+    ];
+    for html in harmless {
+        assert_eq!(code(html), Ok(()), "{html}");
+    }
+    let harmful = [
+        "<svg onload=x>",
+        "<iframe src=x>",
+        "<form action=x>",
+        "<input>",
+        "<style>x</style>",
+        "<link rel=stylesheet href=x>",
+        "<base href=x>",
+        "<object data=x>",
+        "<video poster=x>",
+        "<image href=x>",
+        "<math>",
+        "<template>",
+        "<noscript>",
+        "<plaintext>",
+        "<body background=x>",
+        "<td background=x>",
+        "<p onmouseover=x>",
+        "<p/onclick=x>",
+        "<a href=x formaction=x>",
+        "<a ping=x>",
+        "<p style='background:url(x)'>",
+        "<p style='background:u\\72l(x)'>",
+        "<p style='background:image-set(x)'>",
+        "<p style='width:expression(x)'>",
+        "<p style='color:{{ otp }}'>",
+        "<p style='color:red;/*'>",
+        "<p style='@import x'>",
+        "<a href='javascript:x'>",
+        "<a href='&#106;avascript:x'>",
+        "<a href=' java&Tab;script:x'>",
+        "<a href='data:text/html,x'>",
+        "<a href='//evil.example'>",
+        "<a href='/x'>",
+        "<a href='https://evil.example/{{ otp }}'>",
+        "<a href='{{ otp_url }}?{{ otp }}'>",
+        "<a href='https://evil.example/#{{ name }}'>",
+        "<a href='mailto:evil@example.com?body={{ otp }}'>",
+        "<p href='{{ otp_url }}'>",
+        "<!-- x -->",
+        "<![CDATA[x]]>",
+        "<?x?>",
+        "<p {{ name }}>",
+        "<p title={{ username }}>",
+        "<{{ otp }}>",
+        "<p title={{ expires }}>",
+    ];
+    for html in harmful {
+        assert!(matches!(code(html), Err("html_not_allowed" | "value_missing")), "{html}: {:?}", code(html));
+    }
+}
+
+#[test]
+fn a_template_full_of_openings_is_read_in_no_time() {
+    for opening in ["{{a}}", "{", "{#", "{#}", "{% if a %}", "{{"] {
+        let text = opening.repeat(check::TEXT_MAX / opening.len());
+        let template = Template { subject: None, text, html: None };
+        assert!(check(Kind::InvitationSmsOtp, &locale("en"), &template).is_err());
+    }
+}

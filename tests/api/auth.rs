@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::support::token::{AUDIENCE, SECRET, claims, sign};
 use crate::support::{PASSWORD, Reply, Settings, TestApp};
 
-const SCOPES: &str = "invitations:read invitations:write accounts:read accounts:write otp:verify";
+const SCOPES: &str =
+    "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
 const ID: &str = "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11";
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
 /// Every route that needs an access token, with the scope that opens it.
-const GUARDED: [(&str, &str, &str); 11] = [
+const GUARDED: [(&str, &str, &str); 16] = [
     ("post", "/v1/invitations", "invitations:write"),
     ("get", "/v1/invitations/{id}", "invitations:read"),
     ("post", "/v1/invitations/{id}/resend", "invitations:write"),
@@ -26,6 +27,11 @@ const GUARDED: [(&str, &str, &str); 11] = [
     ("get", "/v1/accounts/{realm}/{username}", "accounts:read"),
     ("post", "/v1/accounts/{realm}/{username}/lock", "accounts:write"),
     ("post", "/v1/accounts/{realm}/{username}/unlock", "accounts:write"),
+    ("get", "/v1/templates", "settings:read"),
+    ("get", "/v1/templates/{kind}/{locale}", "settings:read"),
+    ("put", "/v1/templates/{kind}/{locale}", "settings:write"),
+    ("delete", "/v1/templates/{kind}/{locale}", "settings:write"),
+    ("post", "/v1/templates/{kind}/{locale}/preview", "settings:read"),
 ];
 
 fn good_claims(app: &TestApp) -> Value {
@@ -39,6 +45,7 @@ async fn knock(app: &TestApp, token: &str) -> Reply {
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {
     let path = path.replace("{id}", ID).replace("{realm}", "PRIMARY").replace("{username}", "nobody");
+    let path = path.replace("{kind}", "activation_sms").replace("{locale}", "en");
     let request = app.request(&method.to_uppercase(), &path).bearer_auth(token);
     app.send(if method == "post" { request.json(&json!({})) } else { request }).await
 }

@@ -114,7 +114,9 @@ async fn a_method_that_is_not_there_is_told_which_are() {
                 continue;
             }
             let reply = app.send(app.request(method, &path).bearer_auth(app.token())).await;
-            assert_eq!(reply.header("allow"), there.join(", "), "{method} {path}");
+            let mut told: Vec<_> = reply.header("allow").split(", ").collect();
+            told.sort_unstable();
+            assert_eq!(told, there, "{method} {path}");
             reply.problem(405, "method_not_allowed");
         }
     }

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use crate::support::{Reply, TestApp, User};
 
 /// The document, and a person in place of its `alex`.
-struct Examples {
+pub(crate) struct Examples {
     document: Value,
     user: User,
 }
 
 impl Examples {
-    fn new(user: User) -> Self {
+    pub(crate) fn new(user: User) -> Self {
         Self { document: serde_json::from_str(&invited::http::openapi::json()).unwrap(), user }
     }
 
@@ -21,9 +21,15 @@ impl Examples {
         self.document.pointer(reference["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap()
     }
 
+    /// The example of a POST's body.
+    pub(crate) fn request(&self, path: &str) -> Value {
+        self.body("post", path)
+    }
+
     /// The example of an operation's body.
-    fn request(&self, path: &str) -> Value {
-        let body = self.document["paths"][path].pointer("/post/requestBody/content/application~1json/schema").unwrap();
+    pub(crate) fn body(&self, method: &str, path: &str) -> Value {
+        let body =
+            self.document["paths"][path][method].pointer("/requestBody/content/application~1json/schema").unwrap();
         let mut example = self.schema(body)["example"].clone();
         for pointer in ["/username", "/user/username"] {
             if let Some(username) = example.pointer_mut(pointer) {
@@ -34,7 +40,7 @@ impl Examples {
     }
 
     /// The answer must have the fields that the document's example shows, no more and no less.
-    fn answered(&self, method: &str, path: &str, status: u16, reply: Reply) -> Value {
+    pub(crate) fn answered(&self, method: &str, path: &str, status: u16, reply: Reply) -> Value {
         let body = reply.ok(status);
         let answer = &self.document["paths"][path][method]["responses"][status.to_string()];
         let schema = self.schema(&answer["content"]["application/json"]["schema"]);
@@ -116,6 +122,7 @@ async fn every_operation_of_the_document_is_routed_for_every_tenant() {
         for method in item.as_object().unwrap().keys() {
             for prefix in ["", "/t/acme"] {
                 let path = path.replace("{id}", "inv_0").replace("{realm}", "PRIMARY").replace("{username}", "nobody");
+                let path = path.replace("{kind}", "activation_sms").replace("{locale}", "en");
                 let reply = app.send(app.request(&method.to_uppercase(), &format!("{prefix}{path}"))).await;
                 let code = reply.body["code"].as_str().unwrap_or_default();
                 assert!(!matches!(code, "not_found" | "method_not_allowed"), "{method} {prefix}{path}: {}", reply.text);

@@ -119,7 +119,8 @@ impl TestApp {
 
     /// A token of the platform for the default tenant, with every scope.
     pub(crate) fn token(&self) -> String {
-        let scopes = "invitations:read invitations:write accounts:read accounts:write otp:verify";
+        let scopes =
+            "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
         self.token_for("default", scopes)
     }
 
