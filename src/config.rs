@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
-use crate::domain::settings::Settings;
+use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use layers::Layers;
 
@@ -43,7 +43,7 @@ pub struct Config {
     pub retention: Retention,
     pub log: LogConfig,
     /// Settings of a tenant that overrides none.
-    pub defaults: Settings,
+    pub defaults: Defaults,
 }
 
 #[derive(Debug)]

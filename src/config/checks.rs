@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::layers::Layers;
 use super::{MasterKey, OutboundConfig};
-use crate::domain::settings::Settings;
+use crate::domain::settings::Defaults;
 use crate::outbound::{self, OutboundError};
 
 pub(super) const MASTER_KEY_HINT: &str =
@@ -93,17 +93,16 @@ pub(super) fn asymmetric_algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// The settings of a tenant that overrides none: the built-in ones under the section `defaults`.
-pub(super) fn settings(layers: &mut Layers) -> Settings {
-    let mut overrides = json!({});
+pub(super) fn settings(layers: &mut Layers) -> Defaults {
+    let mut given = json!({});
     for (path, value) in layers.given_below("defaults") {
-        insert(&mut overrides, path, json!(value));
+        insert(&mut given, path, json!(value));
     }
-    let built_in = Settings::default();
-    built_in.merged(&overrides).unwrap_or_else(|problems| {
+    Defaults::new(given).unwrap_or_else(|problems| {
         for problem in problems {
             layers.fail(&key_of(&problem.pointer), problem.detail);
         }
-        built_in
+        Defaults::built_in()
     })
 }
 

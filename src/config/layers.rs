@@ -163,10 +163,10 @@ impl Layers {
         Duration::from_hours(24).saturating_mul(self.number(key, range))
     }
 
-    /// The keys below `section` that were given, by the path within it.
+    /// The keys below `section` that were given, by the path within it; an empty text is "not set" here as well.
     pub(super) fn given_below(&self, section: &str) -> impl Iterator<Item = (&str, &Value)> {
         let prefix = format!("{section}.");
-        let given = self.entries.iter().filter(|(_, entry)| entry.given.is_some());
+        let given = self.entries.iter().filter(|(key, _)| self.is_given(key));
         given.filter_map(move |(key, entry)| Some((key.strip_prefix(&prefix)?, &entry.value)))
     }
 

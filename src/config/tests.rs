@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::domain::invitation::Method;
-use crate::domain::settings::SmsSettings;
+use crate::domain::settings::{Settings, SmsSettings};
 
 const KEY_A: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const KEY_B: &str = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -133,13 +133,14 @@ fn everything_can_come_from_variables() {
     let email = config.email.unwrap();
     assert_eq!((email.token.expose(), email.from.as_str()), ("12345", "Example <no-reply@example.com>"));
     assert_eq!((email.url.as_str(), email.timeout), ("http://127.0.0.1:8081/email", Duration::from_secs(2)));
-    assert_eq!(config.defaults.links.setup_url, "https://login.example.com/#{token}");
-    assert_eq!(config.defaults.links.allowed_origins, ["https://login.example.com"]);
-    assert_eq!((config.defaults.method, config.defaults.otp.max_attempts), (Method::SmsOtp, 3));
-    assert_eq!(config.defaults.reminders.minutes_before_expiry, [1440, 60]);
-    assert_eq!(config.defaults.sms, SmsSettings { allowed_countries: vec!["CH".to_owned()], autofill_origin: None });
-    assert!(!config.defaults.lock_account_until_password_set);
-    assert_eq!(config.defaults.expiry_minutes, 1440);
+    let defaults = config.defaults.settings;
+    assert_eq!(defaults.links.setup_url, "https://login.example.com/#{token}");
+    assert_eq!(defaults.links.allowed_origins, ["https://login.example.com"]);
+    assert_eq!((defaults.method, defaults.otp.max_attempts), (Method::SmsOtp, 3));
+    assert_eq!(defaults.reminders.minutes_before_expiry, [1440, 60]);
+    assert_eq!(defaults.sms, SmsSettings { allowed_countries: vec!["CH".to_owned()], autofill_origin: None });
+    assert!(!defaults.lock_account_until_password_set);
+    assert_eq!(defaults.expiry_minutes, 1440);
 }
 
 #[test]

@@ -40,7 +40,7 @@ text_enum!(
 
 text_enum!(
     /// How the person proves to be the one invited.
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize, Deserialize, utoipa::ToSchema)]
     #[serde(rename_all = "snake_case")]
     Method { EmailLink = "email_link", EmailOtp = "email_otp", SmsOtp = "sms_otp" }
 );

@@ -30,23 +30,33 @@ impl<T: DeserializeOwned + 'static, const MAX: usize> FromRequest for Body<T, MA
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let is_json = request.content_type().eq_ignore_ascii_case("application/json");
-        let has_type = request.headers().contains_key(CONTENT_TYPE);
-        let payload = web::Payload::from_request(request, payload);
-        Box::pin(async move {
-            if has_type && !is_json {
-                return Err(unsupported_media_type("application/json"));
-            }
-            let bytes = payload.await.map_err(|_| unreadable_body())?.to_bytes_limited(MAX);
-            let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
-            let bytes = bytes.map_err(|_| too_large(MAX))?.map_err(|_| unreadable_body())?;
-            match (bytes.is_empty(), has_type) {
-                // No body at all says as much as an empty object.
-                (true, false) => parse(b"{}").map(Self),
-                (false, false) => Err(unsupported_media_type("application/json")),
-                (_, true) => parse(&bytes).map(Self),
-            }
-        })
+        let read = read::<T, MAX>(request, payload, &["application/json"]);
+        Box::pin(async move { read.await.map(Self) })
+    }
+}
+
+/// Reads a JSON object of at most `MAX` bytes, of one of these media types.
+pub(super) fn read<T: DeserializeOwned, const MAX: usize>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    types: &'static [&'static str],
+) -> impl Future<Output = Result<T, Problem>> + use<T, MAX> {
+    let is_known = types.iter().any(|known| request.content_type().eq_ignore_ascii_case(known));
+    let has_type = request.headers().contains_key(CONTENT_TYPE);
+    let payload = web::Payload::from_request(request, payload);
+    async move {
+        if has_type && !is_known {
+            return Err(unsupported_media_type(&types.join(" or ")));
+        }
+        let bytes = payload.await.map_err(|_| unreadable_body())?.to_bytes_limited(MAX);
+        let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
+        let bytes = bytes.map_err(|_| too_large(MAX))?.map_err(|_| unreadable_body())?;
+        match (bytes.is_empty(), has_type) {
+            // No body at all says as much as an empty object.
+            (true, false) => parse(b"{}"),
+            (false, false) => Err(unsupported_media_type(&types.join(" or "))),
+            (_, true) => parse(&bytes),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub mod problem;
 mod redemptions;
 mod request;
 mod routes;
+mod settings;
 mod templates;
 
 use std::net::{SocketAddr, TcpListener};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::invitation::{Channel, Over};
+use crate::domain::settings::SettingsProblem;
 use crate::service::error::PasswordRefusal;
 use crate::service::{Failure, Refusal, ServiceError};
 
@@ -69,6 +70,12 @@ pub struct FieldProblem {
     pub pointer: String,
     pub code: &'static str,
     pub detail: String,
+}
+
+impl From<SettingsProblem> for FieldProblem {
+    fn from(problem: SettingsProblem) -> Self {
+        Self { pointer: problem.pointer, code: problem.code, detail: problem.detail }
+    }
 }
 
 /// One reason why a password was refused.
@@ -191,6 +198,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::ChannelNotConfigured(_) => problem = problem.with_field("/method", code),
         Refusal::PolicyViolation(rule) => problem = problem.with_field("/expiresInMinutes", rule),
         Refusal::BulkReturnsNoSecrets => problem = problem.with_field("/delivery", code),
+        Refusal::SettingsRejected(found) => problem.errors = found.into_iter().map(FieldProblem::from).collect(),
         Refusal::ResendTooSoon(wait)
         | Refusal::AcceptInProgress(wait)
         | Refusal::NotReady(wait)
@@ -199,6 +207,7 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::GrantInvalid => problem.challenge = Some("Bearer error=\"invalid_token\""),
         Refusal::PasswordRejected(refusals) => problem.reasons = refusals.into_iter().map(Reason::from).collect(),
         Refusal::FeatureDisabled
+        | Refusal::PreconditionFailed
         | Refusal::InvitationNotFound
         | Refusal::AccountNotFound
         | Refusal::TemplateNotFound
@@ -234,6 +243,10 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::RedirectNotAllowed => (RULE, "redirect_not_allowed", "The URL is not on the tenant's list."),
         R::ChannelNotConfigured(_) => (RULE, "channel_not_configured", "No gateway is configured for this method."),
         R::PolicyViolation(_) => (RULE, "policy_violation", "The tenant's strict profile does not allow this."),
+        R::SettingsRejected(_) => (RULE, "invalid_settings", "The settings can't be like that; see errors."),
+        R::PreconditionFailed => {
+            (S::PRECONDITION_FAILED, "precondition_failed", "It was changed by somebody else; read it again.")
+        }
         R::InvitationNotFound => (S::NOT_FOUND, "invitation_not_found", "There is no such invitation."),
         R::AccountNotFound => (S::NOT_FOUND, "account_not_found", "There is no such account."),
         R::TemplateNotFound => (S::NOT_FOUND, "template_not_found", "There is no such template."),

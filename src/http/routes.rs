@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{accounts, bulk, health, invitations, otp_logins, redemptions, templates};
+use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
@@ -30,6 +30,9 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(accounts::get_account)
         .service(accounts::lock_account)
         .service(accounts::unlock_account)
+        .service(settings::get_settings)
+        .service(settings::change_settings)
+        .service(settings::reset_settings)
         .service(templates::list_templates)
         .service(templates::get_template)
         .service(templates::put_template)

@@ -6,6 +6,7 @@ use crate::directory::DirectoryError;
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Channel, Over, Status};
 use crate::domain::keys::KeyError;
+use crate::domain::settings::SettingsProblem;
 use crate::storage::{AsStorageError, StorageError};
 
 pub type ServiceResult<T> = Result<T, ServiceError>;
@@ -32,6 +33,10 @@ pub enum Refusal {
     ChannelNotConfigured(Channel),
     /// The strict profile forbids it.
     PolicyViolation(&'static str),
+    /// Settings that can't be, all that is wrong with them.
+    SettingsRejected(Vec<SettingsProblem>),
+    /// It is not, or not any more, as the caller made it a condition.
+    PreconditionFailed,
     InvitationNotFound,
     AccountNotFound,
     /// No such kind of message, or the tenant has no template of its own there.

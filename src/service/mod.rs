@@ -21,6 +21,7 @@ pub mod resend;
 pub mod revoke;
 mod room;
 pub mod set_password;
+pub mod settings;
 pub mod templates;
 
 use std::sync::Arc;
@@ -38,10 +39,10 @@ use crate::directory::Directory;
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
-use crate::domain::settings::Settings;
+use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
+use crate::storage::Store;
 pub use crate::storage::audit::Actor;
-use crate::storage::{self, Store};
 use hashing::Hasher;
 
 /// Who asks, and for which tenant.
@@ -74,7 +75,7 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     pub clock: Arc<dyn Clock>,
     pub keys: Arc<Keyring>,
-    pub defaults: Settings,
+    pub defaults: Defaults,
     pub channels: Channels,
     /// How long a failed redemption takes at least, so that time tells nothing.
     pub failure_floor: Duration,
@@ -87,7 +88,7 @@ pub struct Service {
     directory: Arc<Directory>,
     clock: Arc<dyn Clock>,
     keys: Arc<Keyring>,
-    defaults: Arc<Settings>,
+    defaults: Arc<Defaults>,
     channels: Channels,
     failure_floor: Duration,
     hasher: Hasher,
@@ -128,22 +129,4 @@ impl Service {
     pub async fn is_ready(&self) -> ServiceResult<bool> {
         Ok(self.store.is_migrated().await?)
     }
-
-    /// The tenant's settings: the operator's defaults with the tenant's overrides.
-    ///
-    /// # Errors
-    /// That the database failed, or that stored overrides no longer fit.
-    pub async fn settings(&self, tenant: &TenantId) -> ServiceResult<Arc<Settings>> {
-        let wanted = tenant.clone();
-        let overrides = self.store.read(move |conn| storage::settings::find(conn, &wanted)).await?;
-        match overrides {
-            None => Ok(Arc::clone(&self.defaults)),
-            Some(json) => merged(&self.defaults, &json).map(Arc::new),
-        }
-    }
-}
-
-fn merged(defaults: &Settings, json: &str) -> ServiceResult<Settings> {
-    let overrides = serde_json::from_str(json).map_err(|_| Failure::Corrupt("tenant's settings"))?;
-    defaults.merged(&overrides).map_err(|_| Failure::Corrupt("tenant's settings").into())
 }

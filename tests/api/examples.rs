@@ -62,7 +62,7 @@ impl Examples {
 }
 
 /// The places of all values, lists taken as one; what is inside `metadata` is the caller's.
-fn shape(value: &Value) -> BTreeSet<String> {
+pub(crate) fn shape(value: &Value) -> BTreeSet<String> {
     fn walk(place: &str, value: &Value, found: &mut BTreeSet<String>) {
         found.insert(place.to_owned());
         for (key, inner) in value.as_object().into_iter().flatten().filter(|_| !place.ends_with("/metadata")) {

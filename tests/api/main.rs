@@ -34,6 +34,8 @@ mod revoke;
 mod saga;
 mod schedule;
 mod settings;
+mod settings_changes;
+mod settings_document;
 mod support;
 mod templates;
 mod tolerance;

@@ -1,14 +1,19 @@
 //! How invitations behave for one tenant: the operator's defaults with the tenant's overrides merged over them.
 //!
 //! The JSON form (camelCase, RFC 7396 merge) is the contract of `/v1/settings`, of the `defaults` section of the
-//! configuration and of the stored overrides alike. A change touches only invitations issued afterwards.
+//! configuration and of the stored overrides alike, so its schema is derived here too. A change touches only invitations
+//! issued afterwards.
 
+mod layers;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
+pub use layers::{Defaults, Effective, Source, apply, differences};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::invitation::{Method, Purpose};
 use super::otp::OtpShape;
@@ -16,30 +21,48 @@ use super::otp::OtpShape;
 /// Longest expiry that can be set, in minutes (7 days, the original's range).
 pub const EXPIRY_MINUTES_MAX: i64 = 10_080;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the contract's switches, each of its own")]
 pub struct Settings {
+    /// Whether invitations can be issued at all.
     pub enabled: bool,
+    #[schema(inline)]
     pub method: Method,
+    /// How long an invitation of a new person lives; -1 for ever, 0 not at all.
+    #[schema(minimum = -1, maximum = 10080)]
     pub expiry_minutes: i64,
+    /// Whether people are told that their account is ready.
     pub activation_notification: bool,
+    /// Whether a new person's account stays locked until the password is set.
     pub lock_account_until_password_set: bool,
+    #[schema(inline)]
     pub notifications: Notifications,
+    #[schema(inline)]
     pub otp: OtpSettings,
+    #[schema(inline)]
     pub password_reset: PasswordResetSettings,
+    #[schema(inline)]
     pub resend: ResendSettings,
+    #[schema(inline)]
     pub reminders: ReminderSettings,
     /// Whether the holder of an expired link may have a new one sent to the registered address.
     pub self_service_request_new: bool,
+    #[schema(inline)]
     pub links: LinkSettings,
+    #[schema(inline)]
     pub sms: SmsSettings,
+    /// Language of messages to people whose own is not known, as a language tag.
+    #[schema(max_length = 35)]
     pub locale: String,
+    #[schema(inline)]
     pub password_policy: PasswordPolicy,
+    #[schema(inline)]
     pub policy: PolicySettings,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Who sends the messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Notifications {
     /// We send the messages.
@@ -48,18 +71,27 @@ pub enum Notifications {
     External,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OtpSettings {
+    /// Whether codes have upper-case letters; one class at least must be on.
     pub uppercase: bool,
+    /// Whether codes have lower-case letters.
     pub lowercase: bool,
+    /// Whether codes have digits.
     pub digits: bool,
+    /// Characters of a code.
+    #[schema(minimum = 4, maximum = 10)]
     pub length: u8,
+    /// Wrong codes that one generation of an invitation takes.
+    #[schema(minimum = 1, maximum = 10)]
     pub max_attempts: u8,
+    #[schema(inline)]
     pub hashing: OtpHashing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How codes are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OtpHashing {
     /// HMAC for short-lived codes, argon2id for those that live longer than a day.
@@ -68,68 +100,90 @@ pub enum OtpHashing {
     Argon2id,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PasswordResetSettings {
+    #[schema(inline)]
     pub method: Method,
+    /// How long a reset lives; -1 for ever, 0 not at all.
+    #[schema(minimum = -1, maximum = 10080)]
     pub expiry_minutes: i64,
+    /// Whether the account stays locked until the new password is set.
     pub lock_account: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResendSettings {
+    /// How long to wait after a message before the next one.
+    #[schema(minimum = 0, maximum = 86400)]
     pub cooldown_seconds: u32,
+    /// How often one invitation can be resent.
+    #[schema(minimum = 0, maximum = 1000)]
     pub max_per_invitation: u32,
     /// How long the secret before the last one stays valid after a resend, under the same budget of attempts.
+    #[schema(minimum = 0, maximum = 1440)]
     pub tolerance_minutes: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReminderSettings {
     /// When to remind of an invitation that is still open; empty for never.
+    #[schema(max_items = 5)]
     pub minutes_before_expiry: Vec<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LinkSettings {
     /// Page that sets the password; `{token}` is replaced, best placed in the fragment so that no server logs it.
+    #[schema(max_length = 2048)]
     pub setup_url: String,
-    /// Page where an OTP is entered.
+    /// Page where a code is entered.
+    #[schema(max_length = 2048)]
     pub otp_url: String,
-    /// Prefix-free, exact URLs or `https://host/*` patterns that `redirectUrl` may name.
+    /// URLs that `redirectUrl` may name; one that ends in `/*` stands for all below it.
+    #[schema(max_items = 100)]
     pub allowed_redirects: Vec<String>,
     /// Origins whose pages may call the public routes.
+    #[schema(max_items = 100)]
     pub allowed_origins: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SmsSettings {
     /// Countries that text messages may go to, as ISO 3166-1 alpha-2 codes; empty for all.
+    #[schema(max_items = 249)]
     pub allowed_countries: Vec<String>,
     /// Host, with a port if it needs one, that the last line of a message binds its code to, so that a browser fills it in
     /// there and nowhere else (`@host #code`). The empty text says "none" where a lower layer names one.
     #[serde(deserialize_with = "text_or_none")]
+    #[schema(required, max_length = 255)]
     pub autofill_origin: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PasswordPolicy {
+    /// Characters that a password must have.
+    #[schema(minimum = 8, maximum = 64)]
     pub min_length: u16,
+    /// Characters that a password may have.
+    #[schema(minimum = 64, maximum = 1024)]
     pub max_length: u16,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PolicySettings {
+    #[schema(inline)]
     pub profile: Profile,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done about settings that a standard advises against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// All that the original allows, with warnings where a standard says otherwise.
@@ -139,7 +193,7 @@ pub enum Profile {
 }
 
 /// One thing wrong with settings: where (JSON pointer), which rule, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SettingsProblem {
     pub pointer: String,
     pub code: &'static str,
@@ -186,19 +240,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings with `overrides` (a JSON merge patch) laid over them, checked as a whole.
-    ///
-    /// # Errors
-    /// Every problem found, each with its pointer.
-    pub fn merged(&self, overrides: &Value) -> Result<Self, Vec<SettingsProblem>> {
-        let mut tree = serde_json::to_value(self).map_err(|e| vec![malformed(String::new(), &e.to_string())])?;
-        merge(&mut tree, overrides);
-        let settings: Self = serde_path_to_error::deserialize(tree)
-            .map_err(|e| vec![malformed(pointer_of(e.path()), &e.inner().to_string())])?;
-        let problems = settings.problems();
-        if problems.is_empty() { Ok(settings) } else { Err(problems) }
-    }
-
     /// The method used when a call names none.
     #[must_use]
     pub const fn method_for(&self, purpose: Purpose) -> Method {
@@ -272,32 +313,4 @@ pub const fn is_expiry(minutes: i64) -> bool {
 
 fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
-}
-
-fn malformed(pointer: String, detail: &str) -> SettingsProblem {
-    SettingsProblem { pointer, code: "malformed", detail: detail.to_owned() }
-}
-
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    let text = path.to_string();
-    if text == "." { String::new() } else { format!("/{}", text.replace('.', "/")) }
-}
-
-/// RFC 7396: objects merge key by key, `null` removes (here: leaves the lower layer's value), anything else replaces.
-fn merge(target: &mut Value, patch: &Value) {
-    match (target, patch) {
-        (Value::Object(target), Value::Object(patch)) => {
-            for (key, value) in patch {
-                match target.get_mut(key) {
-                    Some(existing) if value.is_object() => merge(existing, value),
-                    _ if value.is_null() => {}
-                    _ => {
-                        target.insert(key.clone(), value.clone());
-                    }
-                }
-            }
-        }
-        (_, Value::Null) => {}
-        (target, value) => *target = value.clone(),
-    }
 }

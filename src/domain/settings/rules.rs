@@ -9,7 +9,11 @@ use super::{
 use crate::domain::invitation::Purpose;
 use crate::domain::text::is_unsafe_char;
 
-/// Longest tolerance after a resend, in minutes.
+/// Longest wait between two messages, in seconds (a day).
+const COOLDOWN_SECONDS_MAX: u32 = 86_400;
+/// Most resends of one invitation.
+const RESENDS_MAX: u32 = 1000;
+/// Longest tolerance after a resend, in minutes (a day).
 const TOLERANCE_MINUTES_MAX: u32 = 1440;
 /// Most reminders of one invitation.
 const REMINDERS_MAX: usize = 5;
@@ -17,6 +21,8 @@ const REMINDERS_MAX: usize = 5;
 const REMINDER_MINUTES_MAX: u32 = 10_080;
 /// Most entries of a list of URLs or origins.
 const LIST_MAX: usize = 100;
+/// Longest host with its port, in bytes.
+const HOST_MAX: usize = 255;
 /// Longest URL, in bytes.
 const URL_MAX: usize = 2048;
 
@@ -43,7 +49,7 @@ impl Settings {
         check_links(&mut found, &self.links);
         check_sms(&mut found, &self.sms);
         check_password_policy(&mut found, self.password_policy);
-        if self.locale.is_empty() || self.locale.len() > 35 || self.locale.chars().any(is_unsafe_char) {
+        if !is_language_tag(&self.locale) {
             found.push(problem("/locale", "invalid_locale", "must be a language tag such as `en` or `de-CH`"));
         }
         if self.policy.profile == Profile::Strict {
@@ -83,6 +89,12 @@ fn check_otp(found: &mut Vec<SettingsProblem>, otp: OtpSettings) {
 }
 
 fn check_resend(found: &mut Vec<SettingsProblem>, resend: ResendSettings) {
+    if resend.cooldown_seconds > COOLDOWN_SECONDS_MAX {
+        found.push(problem("/resend/cooldownSeconds", "out_of_range", "must be 0 to 86400"));
+    }
+    if resend.max_per_invitation > RESENDS_MAX {
+        found.push(problem("/resend/maxPerInvitation", "out_of_range", "must be 0 to 1000"));
+    }
     if resend.tolerance_minutes > TOLERANCE_MINUTES_MAX {
         found.push(problem("/resend/toleranceMinutes", "out_of_range", "must be 0 to 1440"));
     }
@@ -122,8 +134,12 @@ fn check_sms(found: &mut Vec<SettingsProblem>, sms: &SmsSettings) {
 
 /// Whether the text is a host and perhaps a port, written as a browser would write it.
 fn is_host(text: &str) -> bool {
-    let origin = format!("https://{text}");
-    url::Url::parse(&origin).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+    text.len() <= HOST_MAX && is_origin(&format!("https://{text}"))
+}
+
+/// Whether the text is an origin as a browser would send it.
+fn is_origin(text: &str) -> bool {
+    is_page_url(text) && url::Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == *text)
 }
 
 fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
@@ -143,7 +159,7 @@ fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
         }
     }
     for (index, origin) in links.allowed_origins.iter().enumerate() {
-        if !url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin) {
+        if !is_origin(origin) {
             let pointer = format!("/links/allowedOrigins/{index}");
             found.push(problem(&pointer, "invalid_origin", "must be scheme://host[:port] and nothing else"));
         }
@@ -159,6 +175,14 @@ fn check_links(found: &mut Vec<SettingsProblem>, links: &LinkSettings) {
             ));
         }
     }
+}
+
+/// Whether the text has the form of a language tag (RFC 5646): a language, and subtags of letters and digits.
+fn is_language_tag(text: &str) -> bool {
+    let is_language = |tag: &str| (2..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_subtag = |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric());
+    let mut tags = text.split('-');
+    text.len() <= 35 && tags.next().is_some_and(is_language) && tags.all(is_subtag)
 }
 
 fn is_page_url(text: &str) -> bool {
