@@ -96,6 +96,7 @@ async fn a_foreign_origin_may_read_nothing_and_nobody_the_admin_routes() {
         let request = app.request("POST", path).header("Origin", OURS).bearer_auth(app.token()).json(&json!({}));
         assert_no_leave(&app.send(request).await, path);
     }
+    app.work().await;
     app.finish().await;
 }
 
