@@ -7,6 +7,7 @@ pub mod account;
 pub mod attempt;
 pub mod bulk;
 pub mod contact;
+pub mod diagnosis;
 pub mod grace;
 pub mod ids;
 pub mod invitation;

@@ -38,6 +38,7 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(templates::put_template)
         .service(templates::delete_template)
         .service(templates::preview_template)
+        .service(accounts::diagnosis::diagnose_account)
         .service(health::live)
         .service(health::ready);
 }

@@ -7,6 +7,7 @@ pub mod accounts;
 mod alongside;
 mod audit;
 pub mod bulk;
+pub mod diagnose;
 pub mod error;
 mod grant;
 mod hashing;

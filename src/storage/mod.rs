@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod audit;
 pub mod bulk;
 pub(crate) mod connection;
+pub mod diagnosis;
 pub mod error;
 pub mod invitations;
 pub mod migrations;

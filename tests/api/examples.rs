@@ -99,6 +99,8 @@ async fn the_examples_of_the_document_work() {
 
     let account = format!("/v1/accounts/PRIMARY/{}", examples.user.username);
     examples.answered("get", "/v1/accounts/{realm}/{username}", 200, app.get(&account).await);
+    let diagnosed = app.get(&format!("{account}/diagnosis")).await;
+    examples.answered("get", "/v1/accounts/{realm}/{username}/diagnosis", 200, diagnosed);
     for what in ["lock", "unlock"] {
         let template = format!("/v1/accounts/{{realm}}/{{username}}/{what}");
         examples.answered("post", &template, 200, app.post(&format!("{account}/{what}"), json!({})).await);

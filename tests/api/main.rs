@@ -21,6 +21,7 @@ mod countries;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod delivery;
+mod diagnosis;
 mod examples;
 mod examples_templates;
 mod expiry;

@@ -1,0 +1,3 @@
+DROP INDEX outbox_by_account;
+DROP INDEX outbox_settled;
+DROP INDEX invitation_ended;

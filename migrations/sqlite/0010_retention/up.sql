@@ -1,0 +1,6 @@
+-- What is over is found by when it ended, so that a clean-up with nothing to do costs nothing.
+CREATE INDEX invitation_ended ON invitation (updated_at) WHERE status IN ('accepted', 'expired', 'revoked', 'failed');
+CREATE INDEX outbox_settled ON outbox (updated_at)
+    WHERE invitation_id IS NULL AND state IN ('sent', 'failed', 'superseded', 'expired');
+-- All that is to be done, or was done, for one account.
+CREATE INDEX outbox_by_account ON outbox (account_id, created_at);

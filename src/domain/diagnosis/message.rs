@@ -1,0 +1,74 @@
+//! What became of the message with the secret.
+
+use super::{Delivery, Facts, FindingCode as Code, Findings};
+use crate::domain::invitation::{Method, Status};
+use crate::domain::message::DeliveryState;
+
+/// The message of the current generation, as long as it matters.
+pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
+    let Some(invitation) = facts.invitation else { return };
+    if matches!(facts.status(), None | Some(Status::Accepting | Status::Accepted | Status::Revoked)) {
+        return;
+    }
+    let Some(message) = facts.message else {
+        if facts.is_live() {
+            let what = if invitation.method == Method::EmailLink { "link" } else { "code" };
+            let detail = format!("The {what} was handed to whoever issued the invitation; this service sent nothing.");
+            found.add(Code::NotSentByUs, Some(invitation.issued_at), detail);
+        }
+        return;
+    };
+    let channel = facts.channel.as_str();
+    let error = message.last_error.as_deref().unwrap_or("unknown");
+    let since = Some(message.updated_at);
+    match message.state {
+        DeliveryState::Held => {
+            let detail = format!("The {channel} message waits until the account's lock is confirmed.");
+            found.add(Code::MessageHeld, Some(message.created_at), detail);
+        }
+        DeliveryState::Ready if message.attempts == 0 => {
+            found.add(
+                Code::MessageQueued,
+                Some(message.created_at),
+                format!("The {channel} message waits to be sent."),
+            );
+        }
+        DeliveryState::Ready => {
+            let detail = format!(
+                "The {channel} message could not be handed over yet; try {} ended with {error}, the next is due at {}.",
+                message.attempts,
+                message.next_attempt_at.to_rfc3339()
+            );
+            found.add(Code::MessageRetrying, Some(message.created_at), detail);
+        }
+        DeliveryState::Sending => {
+            found.add(Code::MessageSending, since, format!("The {channel} message is being handed over right now."));
+        }
+        DeliveryState::Sent => {
+            let detail =
+                format!("The gateway took the {channel} message. If it did not arrive, look into the spam folder.");
+            found.add(Code::MessageSent, since, detail);
+        }
+        DeliveryState::Failed => {
+            let detail = format!("The {channel} message was given up after {} tries: {error}.", message.attempts);
+            found.add(Code::MessageFailed, since, detail);
+        }
+        DeliveryState::Expired => {
+            found.add(
+                Code::MessageExpired,
+                since,
+                format!("The {channel} message could not be sent before it ran out."),
+            );
+        }
+        DeliveryState::Superseded => {}
+    }
+}
+
+impl Delivery {
+    /// Whether the gateway will never take it for this address, so that sending it again would change nothing.
+    pub(super) fn is_refused(&self) -> bool {
+        let codes = ["http_4", "recipient_"];
+        self.state == DeliveryState::Failed
+            && self.last_error.as_deref().is_some_and(|error| codes.iter().any(|code| error.starts_with(code)))
+    }
+}
