@@ -225,7 +225,12 @@ fn worker(layers: &mut Layers) -> WorkerConfig {
 }
 
 fn retention(layers: &mut Layers) -> Retention {
-    Retention { bulk_jobs: layers.days("retention.bulk_jobs_days", 1..=36_500) }
+    let mut unless_zero = |key| Some(layers.days(key, 0..=36_500)).filter(|kept| !kept.is_zero());
+    Retention {
+        invitations: unless_zero("retention.invitations_days"),
+        deliveries: unless_zero("retention.deliveries_days"),
+        bulk_jobs: layers.days("retention.bulk_jobs_days", 1..=36_500),
+    }
 }
 
 fn log(layers: &mut Layers) -> LogConfig {

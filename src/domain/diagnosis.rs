@@ -63,8 +63,6 @@ pub struct Traces {
     pub last_opened: Option<Timestamp>,
     /// An earlier message had a link where now there is a code, or came by another channel.
     pub changed_method: bool,
-    /// How it was ended, when it was: `declined`, `replaced`, …
-    pub ended_by: Option<String>,
 }
 
 /// What a look into the directory showed.
@@ -143,6 +141,7 @@ text_enum!(
         ResendLimit = "resend_limit",
         NotSentByUs = "not_sent_by_us",
         MessageHeld = "message_held",
+        MessageScheduled = "message_scheduled",
         MessageQueued = "message_queued",
         MessageSending = "message_sending",
         MessageRetrying = "message_retrying",
@@ -196,6 +195,7 @@ impl FindingCode {
             | Self::Accepted
             | Self::NotSentByUs
             | Self::MessageHeld
+            | Self::MessageScheduled
             | Self::MessageQueued
             | Self::MessageSending
             | Self::MessageSent => Severity::Info,

@@ -7,6 +7,10 @@ use chrono::{DateTime, SecondsFormat};
 /// How long what is over is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
+    /// Invitations after they ended, with their messages; `None` is for ever.
+    pub invitations: Option<Duration>,
+    /// What the outbox has done that belongs to no invitation; `None` is for ever.
+    pub deliveries: Option<Duration>,
     pub bulk_jobs: Duration,
 }
 

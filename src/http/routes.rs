@@ -39,6 +39,7 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(templates::delete_template)
         .service(templates::preview_template)
         .service(accounts::diagnosis::diagnose_account)
+        .service(accounts::erase::erase_account)
         .service(health::live)
         .service(health::ready);
 }

@@ -75,8 +75,7 @@ impl Service {
             .write(move |conn| {
                 let key = fresh.key();
                 accounts::insert_if_absent(conn, &fresh)?;
-                let account =
-                    accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
+                let account = accounts::find_locked(conn, &fresh.tenant, &key)?.ok_or_else(StorageError::vanished)?;
                 let now = conn.now()?;
                 accounts::want_lock(conn, &account, reason, now)?;
                 if reason.is_none() {

@@ -321,7 +321,7 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
     };
     accounts::insert_if_absent(conn, &fresh)?;
     let stored = accounts::find_locked(conn, &invitation.tenant, &invitation.account_key())?;
-    Ok(stored.ok_or(StorageError::Corrupt("account"))?)
+    Ok(stored.ok_or_else(StorageError::vanished)?)
 }
 
 /// Where a generation starts: over at once, waiting for its lock, or ready to be redeemed.

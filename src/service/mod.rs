@@ -8,6 +8,7 @@ mod alongside;
 mod audit;
 pub mod bulk;
 pub mod diagnose;
+pub mod erase;
 pub mod error;
 mod grant;
 mod hashing;
@@ -19,6 +20,7 @@ pub mod person;
 pub mod recover;
 pub mod redeem;
 pub mod resend;
+mod retention;
 pub mod revoke;
 mod room;
 pub mod set_password;
@@ -92,8 +94,8 @@ pub struct Service {
     defaults: Arc<Defaults>,
     channels: Channels,
     failure_floor: Duration,
-    hasher: Hasher,
     retention: Retention,
+    hasher: Hasher,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
 }
@@ -110,8 +112,8 @@ impl Service {
             defaults: Arc::new(parts.defaults),
             channels: parts.channels,
             failure_floor: parts.failure_floor,
-            hasher,
             retention: parts.retention,
+            hasher,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),
         }

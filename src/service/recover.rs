@@ -28,7 +28,7 @@ impl Service {
             settled += usize::from(self.settle_stranded(invitation).await?);
         }
         settled += self.purge_bulk_jobs().await?;
-        Ok(settled)
+        Ok(settled + self.purge().await?)
     }
 
     async fn note_expired(&self) -> ServiceResult<usize> {

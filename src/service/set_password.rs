@@ -212,7 +212,8 @@ impl Service {
         let accepted = self
             .store
             .write(move |conn| {
-                let account = account_row(conn, &claimed)?;
+                let account = accounts::find_locked(conn, &claimed.tenant, &claimed.account_key())?;
+                let Some(account) = account else { return Ok(None) };
                 let now = conn.now()?;
                 if !transitions::end_accept(conn, &claimed, &AcceptEnd::Accepted, now)? {
                     let current = invitations::find(conn, &claimed.tenant, claimed.id)?;

@@ -142,6 +142,14 @@ impl Connection {
         Ok(on_backend!(self, |c| AnsiTransactionManager::rollback_transaction(c))?)
     }
 
+    /// Moves what the write-ahead log has into the database and empties it (SQLite).
+    pub(crate) fn truncate_log(&mut self) -> Result<(), StorageError> {
+        match self {
+            Self::Postgres(_) => Ok(()),
+            Self::Sqlite(sqlite) => Ok(sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
+        }
+    }
+
     /// The database's clock; on PostgreSQL a statement of its own, so that it is read after any wait for a lock.
     pub fn now(&mut self) -> Result<crate::domain::time::Timestamp, StorageError> {
         use diesel::RunQueryDsl as _;

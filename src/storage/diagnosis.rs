@@ -7,7 +7,7 @@ use super::connection::{Connection, on_backend};
 use super::error::{StorageError, readable};
 use super::schema::{audit_event as a, outbox as o};
 use crate::domain::diagnosis::{Delivery, Traces};
-use crate::domain::ids::{AccountId, InvitationId, MessageId, TenantId};
+use crate::domain::ids::{AccountId, MessageId, TenantId};
 use crate::domain::invitation::Invitation;
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::time::Timestamp;
@@ -79,14 +79,7 @@ pub fn traces(conn: &mut Connection, invitation: &Invitation) -> Result<Traces, 
         .filter(a::detail.ne(invitation.method.as_str()))
         .count();
     let earlier: i64 = on_backend!(conn, |c| earlier.get_result(c))?;
-    Ok(Traces {
-        wrong_codes,
-        last_wrong_code,
-        opened,
-        last_opened,
-        changed_method: earlier > 0,
-        ended_by: ended_by(conn, &invitation.tenant, invitation.id)?,
-    })
+    Ok(Traces { wrong_codes, last_wrong_code, opened, last_opened, changed_method: earlier > 0 })
 }
 
 /// How often something happened since a moment, and when for the last time.
@@ -102,17 +95,4 @@ fn count(
         .select((count_star(), max(a::at)));
     let (count, last): (i64, Option<i64>) = on_backend!(conn, |c| query.first(c))?;
     Ok((count, last.map(Timestamp::from_millis)))
-}
-
-fn ended_by(
-    conn: &mut Connection,
-    tenant: &TenantId,
-    invitation: InvitationId,
-) -> Result<Option<String>, StorageError> {
-    let query = a::table
-        .filter(a::tenant.eq(tenant.as_str()).and(a::invitation_id.eq(invitation.to_string())))
-        .filter(a::event.eq("invitation.revoked"))
-        .order((a::at.desc(), a::id.desc()))
-        .select(a::detail);
-    Ok(on_backend!(conn, |c| query.first(c).optional())?)
 }

@@ -41,6 +41,12 @@ impl From<DieselError> for StorageError {
 }
 
 impl StorageError {
+    /// A row that was just there was taken away by somebody else: the transaction is run again.
+    #[must_use]
+    pub const fn vanished() -> Self {
+        Self::Conflict(DieselError::NotFound)
+    }
+
     /// For a write whose precondition was just checked: a racer was faster, so the transaction is run again to see it.
     #[must_use]
     pub fn repeatable(self) -> Self {

@@ -13,6 +13,7 @@ pub mod error;
 pub mod invitations;
 pub mod migrations;
 pub mod outbox;
+pub mod retention;
 mod rows;
 mod schema;
 pub mod settings;
@@ -118,6 +119,15 @@ impl Store {
             }
         })
         .await
+    }
+
+    /// Sees to it that what was deleted is not in the files any more either, where the database leaves it to us (SQLite's write-ahead
+    /// log). Does nothing while somebody still reads in it; the next call does.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database fails.
+    pub async fn drop_remains(&self) -> Result<(), StorageError> {
+        blocking(self.writers.clone(), |pool| checkout(pool)?.connection.truncate_log()).await
     }
 }
 

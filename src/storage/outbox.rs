@@ -33,7 +33,7 @@ const WAITING: [&str; 3] =
     [DeliveryState::Held.as_str(), DeliveryState::Scheduled.as_str(), DeliveryState::Ready.as_str()];
 
 /// Those, and rows that are being sent right now.
-const UNSETTLED: [&str; 4] = [
+pub(super) const UNSETTLED: [&str; 4] = [
     DeliveryState::Held.as_str(),
     DeliveryState::Scheduled.as_str(),
     DeliveryState::Ready.as_str(),

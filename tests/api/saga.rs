@@ -146,6 +146,7 @@ const WITH_MARKER: Settings = Settings {
     without: &[],
     calls_per_minute: 0,
     keys: None,
+    operator: "",
 };
 
 #[tokio::test(flavor = "multi_thread")]

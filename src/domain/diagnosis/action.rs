@@ -187,14 +187,14 @@ fn pending(facts: &Facts<'_>, found: &Findings, invitation: &Invitation) -> Next
         DeliveryState::Failed | DeliveryState::Expired | DeliveryState::Superseded => {
             return again(facts, found, "Send it once more, in a new message.");
         }
-        DeliveryState::Held | DeliveryState::Ready | DeliveryState::Sending => {
+        DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready | DeliveryState::Sending => {
             if let Some(first) = impossible(facts).filter(|first| first.code == ActionCode::ContactOperator) {
                 return first;
             }
             return wait(
                 facts,
                 Some(message.next_attempt_at),
-                "The message is sent by itself as soon as the gateway takes it.",
+                "The message is sent by itself once its time has come and the gateway takes it.",
             );
         }
         DeliveryState::Sent => {}

@@ -26,6 +26,10 @@ pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
             let detail = format!("The {channel} message waits until the account's lock is confirmed.");
             found.add(Code::MessageHeld, Some(message.created_at), detail);
         }
+        DeliveryState::Scheduled => {
+            let detail = format!("The {channel} message is to be sent at {}.", message.next_attempt_at.to_rfc3339());
+            found.add(Code::MessageScheduled, Some(message.created_at), detail);
+        }
         DeliveryState::Ready if message.attempts == 0 => {
             found.add(
                 Code::MessageQueued,

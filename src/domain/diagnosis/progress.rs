@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::access::last_error;
 use super::{Facts, FindingCode as Code, Findings};
 use crate::domain::attempt::account_attempts_left;
-use crate::domain::invitation::{Invitation, Method, Status};
+use crate::domain::invitation::{Invitation, Method, RevokeReason, Status};
 use crate::domain::time::Timestamp;
 
 /// Less than this, and less than a quarter of its life, is "soon".
@@ -31,7 +31,7 @@ pub(super) fn standing(facts: &Facts<'_>, found: &mut Findings) {
         Status::Expired => {
             found.add(Code::Expired, invitation.expires_at, "The invitation ran out before a password was set.");
         }
-        Status::Revoked => revoked(facts, invitation, found),
+        Status::Revoked => revoked(invitation, found),
         Status::Failed => {
             let code = invitation.failure.as_deref().unwrap_or("unknown");
             let detail = format!("The invitation could not be completed: {code}.");
@@ -82,12 +82,12 @@ fn accepting(facts: &Facts<'_>, invitation: &Invitation, found: &mut Findings) {
     }
 }
 
-fn revoked(facts: &Facts<'_>, invitation: &Invitation, found: &mut Findings) {
+fn revoked(invitation: &Invitation, found: &mut Findings) {
     let since = invitation.revoked_at;
-    match facts.traces.ended_by.as_deref() {
-        Some("declined") => found.add(Code::Declined, since, "The person said that this was not them."),
-        Some("replaced") => found.add(Code::Replaced, since, "A newer invitation took its place."),
-        _ => found.add(Code::Revoked, since, "The invitation was withdrawn."),
+    match invitation.revoke_reason {
+        Some(RevokeReason::Declined) => found.add(Code::Declined, since, "The person said that this was not them."),
+        Some(RevokeReason::Replaced) => found.add(Code::Replaced, since, "A newer invitation took its place."),
+        Some(RevokeReason::Administrator) | None => found.add(Code::Revoked, since, "The invitation was withdrawn."),
     }
 }
 
@@ -107,7 +107,12 @@ pub(super) fn proof(facts: &Facts<'_>, found: &mut Findings) {
         let detail = "An earlier message asked for another proof (link or code, e-mail or text message); only the newest counts.";
         found.add(Code::MethodChanged, Some(invitation.issued_at), detail);
     } else if invitation.generation > 1 {
-        let detail = format!("It was resent {} times; only the newest message counts.", invitation.resends);
+        let grace = invitation.grace.as_ref().and_then(|grace| grace.until).filter(|until| *until > facts.now);
+        let counts = grace.map_or_else(
+            || "only the newest message counts".to_owned(),
+            |until| format!("of the older messages only the last still counts, until {}", until.to_rfc3339()),
+        );
+        let detail = format!("It was resent {} times; {counts}.", invitation.resends);
         found.add(Code::Superseded, Some(invitation.issued_at), detail);
     }
 }

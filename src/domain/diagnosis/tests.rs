@@ -5,6 +5,7 @@ use case::{Case, NOW, ago, ahead, delivery, seen};
 use super::*;
 use crate::domain::account::{DirectorySync, Hold, LockReason};
 use crate::domain::ids::GrantId;
+use crate::domain::invitation::RevokeReason;
 
 const RESEND: Option<&str> = Some("resend_invitation");
 const ISSUE: Option<&str> = Some("issue_invitation");
@@ -56,6 +57,7 @@ fn a_lock_that_is_not_confirmed_is_waited_for() {
 fn what_became_of_the_message_decides() {
     use DeliveryState as D;
     let cases = [
+        (D::Scheduled, 0, None, "message_scheduled", "wait"),
         (D::Ready, 0, None, "message_queued", "wait"),
         (D::Sending, 1, None, "message_sending", "wait"),
         (D::Ready, 2, Some("http_503"), "message_retrying", "wait"),
@@ -207,12 +209,15 @@ fn who_has_a_password_signs_in_with_it() {
 
 #[test]
 fn the_ways_an_invitation_ends_are_told_apart() {
-    for (how, code) in
-        [(None, "revoked"), (Some("unlock"), "revoked"), (Some("declined"), "declined"), (Some("replaced"), "replaced")]
-    {
+    for (how, code) in [
+        (RevokeReason::Administrator, "revoked"),
+        (RevokeReason::Declined, "declined"),
+        (RevokeReason::Replaced, "replaced"),
+    ] {
         let mut case =
             Case::over(|invitation| (invitation.status, invitation.revoked_at) = (Status::Revoked, Some(ago(4))));
-        (case.resendable, case.traces.ended_by) = (false, how.map(str::to_owned));
+        case.resendable = false;
+        case.of(|invitation| invitation.revoke_reason = Some(how));
         case.expect(&[code], "issue", ISSUE);
     }
     let mut case = Case::over(|invitation| {

@@ -24,7 +24,7 @@ use crate::service::diagnose::Diagnosed;
         "since": "2026-11-24T09:59:50.000Z"
     }],
     "nextAction": {
-        "code": "wait", "detail": "The message is sent by itself as soon as the gateway takes it.", "operation": null,
+        "code": "wait", "detail": "The message is sent by itself once its time has come and the gateway takes it.", "operation": null,
         "notBefore": "2026-11-24T10:00:08.000Z"
     }
 }))]

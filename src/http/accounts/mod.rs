@@ -1,6 +1,7 @@
 //! `/v1/accounts/{realm}/{username}`: the state that we own of an account, and an administrator's override.
 
 pub(super) mod diagnosis;
+pub(super) mod erase;
 
 use actix_web::{HttpResponse, get, post, web};
 use serde::Serialize;

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) without: &'static [&'static str],
     /// TOML in `[auth]` that says where keys come from, in place of the shared secret.
     pub(crate) keys: Option<String>,
+    /// Keys with their sections, for example `retention.invitations_days = 0`.
+    pub(crate) operator: &'static str,
 }
 
 /// The running service and the world around it.
@@ -235,6 +237,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
     };
     format!(
         r#"
+        {operator}
         [server]
         listen = "127.0.0.1:0"
         workers = 2
@@ -276,6 +279,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         sms = channel("sms", "Example"),
         directory_url = directory.base_url(),
         directory = settings.directory,
+        operator = settings.operator,
         defaults = settings.defaults,
     )
 }

@@ -6,7 +6,7 @@ use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::diagnosis::{Delivery, Diagnosis, Facts, Look, Seen, Traces, diagnose};
 use crate::domain::ids::{AccountId, InvitationId, MessageId, Realm, TenantId, Username};
-use crate::domain::invitation::{Channel, Invitation, Method, Person, Purpose, Status, Terms};
+use crate::domain::invitation::{Channel, Invitation, Method, Person, Purpose, Status};
 use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
 
@@ -66,14 +66,11 @@ fn invitation() -> Invitation {
         realm: Realm::primary(),
         username: Username::parse("alex").unwrap(),
         person: Person { email: Email::parse("alex@example.com").ok(), ..Person::default() },
-        terms: Terms {
-            lock_account: true,
-            activation_notification: true,
-            redirect_url: None,
-            resend_cooldown_seconds: 60,
-            max_resends: 5,
-            warnings: Vec::new(),
-        },
+        terms: serde_json::from_value(serde_json::json!({
+            "lockAccount": true, "activationNotification": true, "redirectUrl": null, "resendCooldownSeconds": 60, "maxResends": 5,
+            "warnings": []
+        }))
+        .unwrap(),
         metadata: "{}".to_owned(),
         created_by: "portal".to_owned(),
         purpose: Purpose::Onboarding,
@@ -97,6 +94,9 @@ fn invitation() -> Invitation {
         issued_at: ago(60),
         accepted_at: None,
         revoked_at: None,
+        revoke_reason: None,
+        send_at: None,
+        grace: None,
         failure: None,
     }
 }
