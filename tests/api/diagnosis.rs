@@ -6,14 +6,18 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::support::directory::Fault;
-use crate::support::{PASSWORD, TestApp, User};
+use crate::support::{PASSWORD, Settings, TestApp, User};
 
 async fn diagnose(app: &TestApp, user: &User) -> Value {
     app.get(&format!("/v1/accounts/PRIMARY/{}/diagnosis", user.username)).await.ok(200)
 }
 
-/// The codes of the findings in order, and the action.
+/// The codes of the findings in order, and the action; the operation that does it is one of the document's.
 fn verdict(diagnosis: &Value) -> (Vec<&str>, &str) {
+    if let Some(operation) = diagnosis["nextAction"]["operation"].as_str() {
+        let named = format!("\"operationId\": \"{operation}\"");
+        assert!(invited::http::openapi::json().contains(&named), "{operation}");
+    }
     let codes = diagnosis["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap());
     (codes.collect(), diagnosis["nextAction"]["code"].as_str().unwrap())
 }
@@ -188,6 +192,16 @@ async fn locks_of_others_and_ended_invitations_are_told_apart() {
     app.work().await;
     let found = diagnose(&app, &user).await;
     assert_eq!(verdict(&found), (vec!["locked_by_administrator", "expired", "message_sent"], "unlock_account"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_invitations_are_turned_off_that_comes_first() {
+    let app = TestApp::with(Settings { defaults: "enabled = false", ..Settings::default() }).await;
+    let user = app.user().await;
+    let found = diagnose(&app, &user).await;
+    assert_eq!(verdict(&found), (vec!["not_invited", "feature_disabled"], "enable_feature"));
+    assert!(found["nextAction"]["operation"].is_string());
     app.finish().await;
 }
 

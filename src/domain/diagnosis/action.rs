@@ -139,7 +139,7 @@ fn issue(facts: &Facts<'_>, detail: &'static str) -> NextAction {
 fn impossible(facts: &Facts<'_>) -> Option<NextAction> {
     if !facts.enabled {
         let detail = "Turn invitations on in the tenant's settings; then issue or resend.";
-        return Some(NextAction::new(ActionCode::EnableFeature, detail).by("patch_settings"));
+        return Some(NextAction::new(ActionCode::EnableFeature, detail).by("change_settings"));
     }
     (!facts.has_gateway).then(|| {
         let detail = "Have a gateway configured for this channel, or choose another method.";

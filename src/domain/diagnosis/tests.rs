@@ -32,7 +32,7 @@ fn whom_only_the_directory_knows_was_not_invited() {
     case.expect(&["account_disabled", "not_invited"], "contact_directory_admin", None);
     case.look = Look::Found(seen(true));
     case.enabled = false;
-    case.expect(&["not_invited", "feature_disabled"], "enable_feature", Some("patch_settings"));
+    case.expect(&["not_invited", "feature_disabled"], "enable_feature", Some("change_settings"));
     (case.enabled, case.has_gateway) = (true, false);
     case.expect(&["channel_not_configured", "not_invited"], "contact_operator", None);
 }
@@ -116,7 +116,7 @@ fn what_ran_out_is_sent_again_or_issued_anew() {
     case.expect(&["locked_without_invitation", "expired", "resend_limit", "message_sent"], "issue", ISSUE);
     case.enabled = false;
     let codes = ["locked_without_invitation", "expired", "feature_disabled", "resend_limit", "message_sent"];
-    case.expect(&codes, "enable_feature", Some("patch_settings"));
+    case.expect(&codes, "enable_feature", Some("change_settings"));
 }
 
 #[test]
