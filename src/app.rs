@@ -126,7 +126,7 @@ impl App {
         }
         tracing::info!("stopping: what is under way is finished first");
         tell.send_replace(true);
-        finish(handle, background, self.shutdown_timeout).await;
+        finish(handle, &self.service, background, self.shutdown_timeout).await;
         server.await.context("the server ended early")??;
         tracing::info!("stopped");
         Ok(())
@@ -157,9 +157,10 @@ async fn sweep(service: Arc<Service>, mut told: watch::Receiver<bool>) {
     }
 }
 
-async fn finish(server: ServerHandle, background: Vec<JoinHandle<()>>, at_most: Duration) {
+async fn finish(server: ServerHandle, service: &Service, background: Vec<JoinHandle<()>>, at_most: Duration) {
     let all = async {
         server.stop(true).await;
+        service.settle_afterwards().await;
         for task in background {
             if task.await.is_err() {
                 tracing::error!("background work ended early");

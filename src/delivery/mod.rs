@@ -3,6 +3,7 @@
 //! Any number of workers share the outbox. A worker that dies leaves a lease that lapses; the next one repeats the call with the
 //! same message id and the same secret. It knows nothing of HTTP routes or use cases.
 
+mod remind;
 mod retry;
 mod send;
 mod sync;
@@ -83,7 +84,14 @@ impl Worker {
     /// That the database failed.
     pub async fn tick(&self) -> Result<usize, StorageError> {
         let limit = i64::from(self.0.concurrency);
-        let claimed = self.0.store.write(move |conn| outbox::claim(conn, limit)).await?;
+        let (count, claimed) = self
+            .0
+            .store
+            .write(move |conn| {
+                let claimed = outbox::claim(conn, limit)?;
+                Ok::<_, StorageError>((claimed.len(), remind::sift(conn, claimed)?))
+            })
+            .await?;
         // Each in a task of its own: one that panics keeps its lease and is tried again, the others go on.
         let tasks: Vec<_> = claimed
             .into_iter()
@@ -92,7 +100,6 @@ impl Worker {
                 tokio::spawn(async move { worker.work(claimed).await })
             })
             .collect();
-        let count = tasks.len();
         for task in tasks {
             match task.await {
                 Ok(Ok(())) => {}

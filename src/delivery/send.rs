@@ -1,5 +1,6 @@
 //! Handing one message to its gateway.
 
+use super::remind::minutes_left;
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::locale::{Locale, chain};
@@ -16,9 +17,12 @@ const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
 
 impl Worker {
     pub(super) async fn send(&self, claimed: &Claimed) -> Result<Done, StorageError> {
-        let Some(payload) = self.open(claimed) else {
+        let Some(mut payload) = self.open(claimed) else {
             return Ok(Done::GivenUp { code: "unreadable".to_owned() });
         };
+        if let Some(end) = claimed.expires_at.filter(|_| claimed.kind.is_reminder()) {
+            payload.expires_in_minutes = Some(minutes_left(end, self.now()));
+        }
         let parts = &*self.0;
         let Some(rendered) = self.words(claimed, &payload).await? else {
             return Ok(Done::GivenUp { code: "unrenderable".to_owned() });

@@ -203,6 +203,17 @@ impl Invitation {
         }
     }
 
+    /// When to remind of this generation, as the terms have it: only between the sending and the expiry. In minutes before the
+    /// expiry, and as times.
+    pub fn reminders(&self) -> impl Iterator<Item = (u32, Timestamp)> {
+        let start = self.send_at.unwrap_or(self.issued_at);
+        let times = self.terms.reminders.iter().filter_map(move |minutes| {
+            let at = self.expires_at?.before(Duration::from_secs(u64::from(*minutes) * 60));
+            Some((*minutes, at))
+        });
+        times.filter(move |(_, at)| *at > start)
+    }
+
     /// What the bearer of the current secret may do now.
     #[must_use]
     pub fn redeemable_at(&self, now: Timestamp) -> Redeemable {

@@ -58,6 +58,12 @@ impl Kind {
         }
     }
 
+    /// Whether it repeats a secret that another message brought.
+    #[must_use]
+    pub const fn is_reminder(self) -> bool {
+        matches!(self, Self::ReminderEmailLink | Self::ReminderEmailOtp | Self::ReminderSmsOtp)
+    }
+
     /// The channel that it goes out on.
     #[must_use]
     pub const fn channel(self) -> Channel {

@@ -26,6 +26,8 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(bulk::cancel::cancel_bulk_invitation)
         .service(redemptions::redeem::redeem)
         .service(redemptions::set_password::set_password)
+        .service(redemptions::decline::decline_invitation)
+        .service(redemptions::request_new::request_new_link)
         .service(otp_logins::check_otp_login)
         .service(accounts::get_account)
         .service(accounts::lock_account)

@@ -4,6 +4,7 @@ use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::Account;
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Status};
+use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::storage::outbox::{self, Delivery};
 use crate::storage::{Connection, accounts, invitations};
@@ -24,6 +25,20 @@ impl Snapshot {
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
         self.invitation.send_at.is_some_and(|at| at > self.taken_at)
+    }
+
+    /// When the person is reminded next; `None` when that is not going to be.
+    #[must_use]
+    pub fn next_reminder_at(&self) -> Option<Timestamp> {
+        let is_open =
+            matches!(self.status, Status::Provisioning | Status::Pending) && self.invitation.otp_used_at.is_none();
+        let goes_out = self.delivery.as_ref().is_some_and(|delivery| match delivery.state {
+            DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready => true,
+            DeliveryState::Sending | DeliveryState::Sent => true,
+            DeliveryState::Failed | DeliveryState::Superseded | DeliveryState::Expired => false,
+        });
+        let times = self.invitation.reminders().map(|(_, at)| at).filter(|at| *at > self.taken_at);
+        times.min().filter(|_| is_open && goes_out)
     }
 
     /// When the next resend is allowed; `None` when no resend is possible.

@@ -31,8 +31,13 @@ pub(super) struct Minted {
     pub(super) attempts_left: Option<i64>,
     pub(super) secret: IssuedSecret,
     /// The message's id and sealed payload, when it is ours to send.
-    message: Option<(MessageId, Vec<u8>)>,
+    message: Option<Sealed>,
+    /// The reminders of it, with their minutes before the expiry.
+    reminders: Vec<(u32, Sealed)>,
 }
+
+/// A message's id and payload.
+type Sealed = (MessageId, Vec<u8>);
 
 impl Service {
     /// Makes the secret for the generation that `invitation` names. Slow for long-lived codes; never inside a transaction.
@@ -60,28 +65,17 @@ impl Service {
                 (verifier, Some(i64::from(settings.otp.max_attempts)), IssuedSecret::Otp(otp))
             }
         };
-        let message = if send { Some(self.seal_message(invitation, settings, expiry_minutes, &secret)?) } else { None };
-        Ok(Minted { verifier, attempts_left, secret, message })
-    }
-
-    fn seal_message(
-        &self,
-        invitation: &Invitation,
-        settings: &Settings,
-        expiry_minutes: i64,
-        secret: &IssuedSecret,
-    ) -> ServiceResult<(MessageId, Vec<u8>)> {
-        let to = address(&invitation.person, invitation.method.channel()).ok_or(Failure::Internal("message"))?;
-        let (link, otp) = match secret {
-            IssuedSecret::Link(link) => (Some(link.to_string()), None),
-            IssuedSecret::Otp(otp) => (None, Some(otp.expose().to_owned())),
-        };
-        let mut payload = payload_for(invitation, settings, to);
-        payload.expires_in_minutes = (expiry_minutes >= 0).then_some(expiry_minutes);
-        payload.otp_url = otp.is_some().then(|| settings.links.otp_url.clone());
-        payload.link = link;
-        payload.otp = otp;
-        self.seal(invitation, &payload)
+        let mut minted = Minted { verifier, attempts_left, secret, message: None, reminders: Vec::new() };
+        if send {
+            let mut payload = message_payload(invitation, settings, &minted.secret)?;
+            payload.expires_in_minutes = (expiry_minutes >= 0).then_some(expiry_minutes);
+            minted.message = Some(self.seal(invitation, &payload)?);
+            for minutes in invitation.terms.reminders.iter().filter(|minutes| i64::from(**minutes) < expiry_minutes) {
+                payload.expires_in_minutes = Some(i64::from(*minutes));
+                minted.reminders.push((*minutes, self.seal(invitation, &payload)?));
+            }
+        }
+        Ok(minted)
     }
 
     /// Seals a payload under a new message id.
@@ -93,6 +87,20 @@ impl Service {
         let sealed = place.bind(|bound_to| self.keys.seal(bound_to, &plain))?;
         Ok((id, sealed))
     }
+}
+
+/// The message that brings the secret; how long that lives is still to be said.
+fn message_payload(invitation: &Invitation, settings: &Settings, secret: &IssuedSecret) -> ServiceResult<Payload> {
+    let to = address(&invitation.person, invitation.method.channel()).ok_or(Failure::Internal("message"))?;
+    let mut payload = payload_for(invitation, settings, to);
+    match secret {
+        IssuedSecret::Link(link) => payload.link = Some(link.to_string()),
+        IssuedSecret::Otp(otp) => {
+            payload.otp = Some(otp.expose().to_owned());
+            payload.otp_url = Some(settings.links.otp_url.clone());
+        }
+    }
+    Ok(payload)
 }
 
 /// A message to the invited person that carries no secret yet.
@@ -111,7 +119,7 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
     }
 }
 
-/// Puts the generation's message into the outbox: for its time, held until the lock is confirmed, or ready.
+/// Puts the generation's message and its reminders into the outbox: for its time, held until the lock is confirmed, or ready.
 pub(super) fn enqueue_message(
     conn: &mut Connection,
     invitation: &Invitation,
@@ -136,5 +144,17 @@ pub(super) fn enqueue_message(
         payload: Some(payload.clone()),
         expires_at: invitation.expires_at,
     };
-    outbox::insert_due(conn, &row, invitation.send_at.unwrap_or(now), now)
+    outbox::insert_due(conn, &row, invitation.send_at.unwrap_or(now), now)?;
+    for (minutes, due_at) in invitation.reminders() {
+        let Some((_, (id, payload))) = minted.reminders.iter().find(|(of, _)| *of == minutes) else { continue };
+        let reminder = NewDelivery {
+            id: *id,
+            kind: Kind::reminder(invitation.method),
+            state: DeliveryState::Scheduled,
+            payload: Some(payload.clone()),
+            ..row
+        };
+        outbox::insert_due(conn, &reminder, due_at, now)?;
+    }
+    Ok(())
 }

@@ -23,6 +23,7 @@ pub mod resend;
 mod retention;
 pub mod revoke;
 mod room;
+pub mod self_service;
 pub mod set_password;
 pub mod settings;
 pub mod templates;
@@ -30,7 +31,8 @@ pub mod templates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
 
 pub use alongside::Alongside;
 pub use error::{Failure, Refusal, ServiceError, ServiceResult};
@@ -98,6 +100,9 @@ pub struct Service {
     hasher: Hasher,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
+    /// What is done after its request was answered, and how much of it at once.
+    afterwards: TaskTracker,
+    errands: Arc<Semaphore>,
 }
 
 impl Service {
@@ -116,6 +121,8 @@ impl Service {
             hasher,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),
+            afterwards: TaskTracker::new(),
+            errands: Arc::new(Semaphore::new(self_service::ERRANDS_MAX)),
         }
     }
 

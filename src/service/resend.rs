@@ -42,8 +42,19 @@ impl Service {
         command: Resend,
         alongside: Alongside<Issued>,
     ) -> ServiceResult<Issued> {
-        let settings = self.settings(&caller.tenant).await?;
         let seen = self.get_invitation(caller, id).await?.invitation;
+        self.resend_seen(caller, seen, command, alongside).await
+    }
+
+    /// As [`Service::resend`], of exactly the generation that was `seen`.
+    pub(super) async fn resend_seen(
+        &self,
+        caller: &Caller,
+        seen: Invitation,
+        command: Resend,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
+        let settings = self.settings(&caller.tenant).await?;
         check_state(&seen, self.clock.now())?;
         let wishes = Wishes {
             method: Some(command.method.unwrap_or(seen.method)),

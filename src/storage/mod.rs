@@ -13,6 +13,7 @@ pub mod error;
 pub mod invitations;
 pub mod migrations;
 pub mod outbox;
+pub mod reminders;
 pub mod retention;
 mod rows;
 mod schema;

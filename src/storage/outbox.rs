@@ -28,6 +28,9 @@ const PRIORITY_OF_JOBS: i64 = 1;
 const WITHOUT_SECRET: [&str; 3] =
     [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];
 
+pub(super) const REMINDERS: [&str; 3] =
+    [Kind::ReminderEmailLink.as_str(), Kind::ReminderEmailOtp.as_str(), Kind::ReminderSmsOtp.as_str()];
+
 /// Rows that may still be sent.
 const WAITING: [&str; 3] =
     [DeliveryState::Held.as_str(), DeliveryState::Scheduled.as_str(), DeliveryState::Ready.as_str()];
@@ -78,6 +81,10 @@ pub enum Settlement<'a> {
     },
     /// Given up, with the reason's code.
     Failed {
+        code: &'a str,
+    },
+    /// It was pointless, for the reason's code.
+    Superseded {
         code: &'a str,
     },
     /// Once more at the time given.
@@ -259,6 +266,9 @@ pub fn settle(
         Settlement::Failed { code } => on_backend!(conn, |c| diesel::update(target)
             .set((o::state.eq(DeliveryState::Failed.as_str()), o::last_error.eq(*code), wiped, lease, updated))
             .execute(c)),
+        Settlement::Superseded { code } => on_backend!(conn, |c| diesel::update(target)
+            .set((o::state.eq(DeliveryState::Superseded.as_str()), o::last_error.eq(*code), wiped, lease, updated))
+            .execute(c)),
         Settlement::Retry { at, code } => on_backend!(conn, |c| diesel::update(target)
             .set((
                 o::state.eq(DeliveryState::Ready.as_str()),
@@ -337,7 +347,7 @@ pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, Storag
         .execute(c))?)
 }
 
-/// The message that carried the secret of this generation.
+/// The message that brought the secret of this generation; reminders repeat it.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -350,7 +360,7 @@ pub fn find_message(
     type Row = (String, String, String, i64, Option<String>, i64);
     let query = o::table
         .filter(o::tenant.eq(tenant.as_str()).and(o::invitation_id.eq(invitation.to_string())))
-        .filter(o::generation.eq(generation).and(o::kind.ne_all(WITHOUT_SECRET)))
+        .filter(o::generation.eq(generation).and(o::kind.ne_all(WITHOUT_SECRET).and(o::kind.ne_all(REMINDERS))))
         .order(o::created_at.desc())
         .select((o::id, o::state, o::channel, o::attempts, o::last_error, o::updated_at));
     let row: Option<Row> = on_backend!(conn, |c| query.first(c).optional())?;

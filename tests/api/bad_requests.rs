@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use crate::support::{Reply, TestApp};
 
 const ID: &str = "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11";
-const WITH_BODY: [&str; 6] = [
+const WITH_BODY: [&str; 8] = [
     "/v1/invitations",
     "/v1/invitations/{id}/resend",
     "/v1/invitations/{id}/revoke",
     "/v1/redemptions",
     "/v1/redemptions/password",
+    "/v1/redemptions/decline",
+    "/v1/redemptions/request-new",
     "/v1/otp-logins",
 ];
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
+use invited::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -114,8 +115,7 @@ impl World {
     }
 
     async fn outbox_is_settled(&self) {
-        let open =
-            "SELECT count(*) AS count FROM outbox WHERE state IN ('held', 'ready', 'sending') OR payload IS NOT NULL";
+        let open = "SELECT count(*) AS count FROM outbox WHERE state IN ('held', 'scheduled', 'ready', 'sending') OR payload IS NOT NULL";
         until("the outbox is settled", || async { self.database.count(open) == 0 }).await;
     }
 
@@ -199,6 +199,22 @@ async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> 
         pulse.tick().await;
     }
     panic!("in vain: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_message_whose_worker_died_is_sent_as_the_same() {
+    let world = World::new(Settings::default()).await;
+    let doomed = world.start(Duration::ZERO, "deliver.done").await;
+    let soon = SystemClock.now().after(Duration::from_secs(2)).to_rfc3339();
+    world.issue(&doomed, json!({"lockAccount": false, "sendAt": soon})).await;
+    assert!(world.mails("invitation_email_link").await.is_empty(), "its time has not come");
+    doomed.dies().await;
+
+    let _next = world.start(LATER, "").await;
+    world.outbox_is_settled().await;
+    let mails = world.mails("invitation_email_link").await;
+    assert_eq!((mails.len(), &mails[0]["key"]), (2, &mails[1]["key"]), "a gateway that knows the key delivers it once");
+    assert_eq!(mails[0]["text"], mails[1]["text"]);
 }
 
 async fn dies_while_delivering(place: &str, lock: bool) {

@@ -91,6 +91,10 @@ async fn the_examples_of_the_document_work() {
     let login = app.post("/v1/otp-logins", examples.request("/v1/otp-logins")).await.ok(200);
     assert_eq!(login, json!({"outcome": "not_applicable"}));
     app.redeem(examples.request("/v1/redemptions")).await.problem(400, "invalid_or_expired");
+    for (path, status) in [("/v1/redemptions/decline", 400), ("/v1/redemptions/request-new", 202)] {
+        let reply = app.send(app.request("POST", path).json(&examples.request(path))).await;
+        assert_eq!(reply.status, status, "its example is nobody's link");
+    }
     let redeemed = app.redeem_token(&app.gateway.last_token().await).await;
     let redeemed = examples.answered("post", "/v1/redemptions", 200, redeemed);
     let password = examples.request("/v1/redemptions/password");

@@ -22,7 +22,7 @@ use crate::service::lookup::Snapshot;
              "email": "a•••@example.com", "phone": null},
     "expiresAt": "2026-11-25T10:00:00.000Z", "createdAt": "2026-11-24T10:00:00.000Z", "updatedAt": "2026-11-24T10:00:00.000Z",
     "sendAt": null, "acceptedAt": null, "revokedAt": null, "revokeReason": null, "generation": 1, "resends": 0, "nextResendAt": "2026-11-24T10:01:00.000Z",
-    "attemptsRemaining": null,
+    "nextReminderAt": null, "attemptsRemaining": null,
     "delivery": {"status": "sent", "channel": "email", "attempts": 1, "updatedAt": "2026-11-24T10:00:01.000Z", "error": null},
     "account": {"locked": true, "lockReason": "PENDING_ASK_PASSWORD", "directory": "synced"},
     "redirectUrl": null, "metadata": {}, "createdBy": "hr-portal", "warnings": [], "failure": null
@@ -51,6 +51,8 @@ pub(crate) struct InvitationView {
     resends: i64,
     /// Null when it can't be resent.
     next_resend_at: Option<String>,
+    /// Null when the person is not going to be reminded.
+    next_reminder_at: Option<String>,
     /// Codes that may still be tried in this generation; null for links.
     attempts_remaining: Option<i64>,
     delivery: DeliveryView,
@@ -124,6 +126,7 @@ pub(crate) struct IssuedView {
 impl From<Snapshot> for InvitationView {
     fn from(snapshot: Snapshot) -> Self {
         let next_resend_at = snapshot.next_resend_at().map(Timestamp::to_rfc3339);
+        let next_reminder_at = snapshot.next_reminder_at().map(Timestamp::to_rfc3339);
         let delivery = delivery_view(&snapshot);
         let account = account_view(&snapshot);
         let invitation = snapshot.invitation;
@@ -143,6 +146,7 @@ impl From<Snapshot> for InvitationView {
             generation: invitation.generation,
             resends: invitation.resends,
             next_resend_at,
+            next_reminder_at,
             attempts_remaining: attempts_remaining(&invitation, snapshot.status),
             delivery,
             account,

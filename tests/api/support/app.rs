@@ -100,6 +100,7 @@ impl TestApp {
 
     /// Lets the background work run until nothing is due; moves no time.
     pub(crate) async fn work(&self) {
+        self.service.settle_afterwards().await;
         self.service.sweep().await.unwrap();
         for _ in 0..100 {
             if self.worker.tick().await.unwrap() == 0 {
@@ -218,6 +219,7 @@ impl TestApp {
 
     /// Ends the test: nothing may be left in the outbox.
     pub(crate) async fn finish(mut self) {
+        self.service.settle_afterwards().await;
         assert_eq!(self.unsettled().await, 0, "messages are left in the outbox");
         self.stop.take().map(|stop| stop.send(()));
     }

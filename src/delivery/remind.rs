@@ -1,0 +1,55 @@
+//! Reminders, judged when they are due: one is pointless when its message never went out, or when the next one is due as well.
+
+use super::audit;
+use crate::domain::message::DeliveryState;
+use crate::domain::time::Timestamp;
+use crate::storage::outbox::{self, Claimed, Settlement};
+use crate::storage::{Connection, StorageError, reminders};
+
+/// Settles the reminders among the rows that are pointless, in the transaction that claimed them, and returns the others.
+pub(super) fn sift(conn: &mut Connection, claimed: Vec<Claimed>) -> Result<Vec<Claimed>, StorageError> {
+    let mut kept: Vec<Claimed> = Vec::with_capacity(claimed.len());
+    for row in claimed {
+        match pointless(conn, &kept, &row)? {
+            None => kept.push(row),
+            Some(code) => {
+                let now = conn.now()?;
+                outbox::settle(conn, &row, &Settlement::Superseded { code }, now)?;
+                audit(conn, &row, now, ("message.skipped", code))?;
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// Why the row is a reminder that nobody needs.
+fn pointless(conn: &mut Connection, kept: &[Claimed], row: &Claimed) -> Result<Option<&'static str>, StorageError> {
+    let Some(invitation) = row.invitation.filter(|_| row.kind.is_reminder()) else { return Ok(None) };
+    let is_same = |other: &&Claimed| (other.invitation, other.generation) == (row.invitation, row.generation);
+    if kept.iter().filter(|other| other.kind.is_reminder()).any(|other| is_same(&other)) {
+        return Ok(Some("overtaken"));
+    }
+    let message = outbox::find_message(conn, &row.tenant, invitation, row.generation)?;
+    if message.is_none_or(|message| message.state != DeliveryState::Sent) {
+        return Ok(Some("message_not_sent"));
+    }
+    let now = conn.now()?;
+    reminders::supersede_overtaken(conn, row, now)?;
+    Ok(None)
+}
+
+/// The minutes that are left until then, begun ones included.
+pub(super) fn minutes_left(until: Timestamp, now: Timestamp) -> i64 {
+    i64::try_from(until.since(now).as_millis().div_ceil(60_000)).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_that_has_begun_is_still_left() {
+        let left = |millis| minutes_left(Timestamp::from_millis(millis), Timestamp::from_millis(0));
+        assert_eq!([left(3_600_000), left(3_599_000), left(60_001), left(1), left(0), left(-5)], [60, 60, 2, 1, 0, 0]);
+    }
+}
