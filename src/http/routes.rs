@@ -13,12 +13,15 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates};
+use super::{audit_events, deliveries};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
     config
         .service(invitations::issue::issue_invitation)
+        .service(invitations::list::list_invitations)
         .service(invitations::get::get_invitation)
+        .service(invitations::timeline::get_timeline)
         .service(invitations::resend::resend_invitation)
         .service(invitations::revoke::revoke_invitation)
         .service(bulk::create::create_bulk_invitation)
@@ -40,6 +43,10 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(templates::preview_template)
         .service(accounts::diagnosis::diagnose_account)
         .service(accounts::erase::erase_account)
+        .service(deliveries::list_deliveries)
+        .service(deliveries::get_delivery)
+        .service(deliveries::retry_delivery)
+        .service(audit_events::list_audit_events)
         .service(health::live)
         .service(health::ready);
 }

@@ -13,6 +13,7 @@ pub mod error;
 mod grant;
 mod hashing;
 pub mod issue;
+pub mod lists;
 pub mod lookup;
 mod mint;
 pub mod otp_login;
@@ -25,6 +26,8 @@ pub mod revoke;
 mod room;
 pub mod set_password;
 pub mod settings;
+pub mod retry_delivery;
+mod sync;
 pub mod templates;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod auth;
 mod bad_input;
 mod bad_requests;
@@ -20,6 +21,7 @@ mod conventions;
 mod countries;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod deliveries;
 mod delivery;
 mod diagnosis;
 mod erasure;
@@ -28,6 +30,8 @@ mod examples_templates;
 mod expiry;
 mod journey;
 mod jwks;
+mod lists;
+mod lists_of_deliveries;
 mod own_words;
 mod replace;
 mod resend;
