@@ -46,7 +46,8 @@ pub fn find_by_id(conn: &mut Connection, tenant: &TenantId, id: AccountId) -> Re
 /// [`StorageError`] when the database fails.
 pub fn find_many(conn: &mut Connection, tenant: &TenantId, ids: &[AccountId]) -> Result<Vec<Account>, StorageError> {
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let query = a::table.filter(a::tenant.eq(tenant.as_str()).and(a::id.eq_any(ids)));
+    // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
+    let query = a::table.filter(a::id.eq_any(ids).and(a::tenant.concat("").eq(tenant.as_str())));
     let rows: Vec<AccountRow> = on_backend!(conn, |c| query.load(c))?;
     rows.into_iter().map(AccountRow::read).collect()
 }

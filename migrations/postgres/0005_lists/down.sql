@@ -16,5 +16,7 @@ DROP INDEX invitation_by_kind;
 DROP INDEX invitation_by_expiry;
 DROP INDEX invitation_by_status;
 DROP INDEX invitation_by_age;
+DROP INDEX invitation_by_account;
+CREATE INDEX invitation_by_account ON invitation (tenant, realm_key, username_key, created_at);
 DELETE FROM outbox WHERE state = 'skipped';
 ALTER TABLE outbox DROP COLUMN listed_at;

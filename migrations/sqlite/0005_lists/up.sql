@@ -15,6 +15,8 @@ INSERT INTO outbox (id, tenant, invitation_id, generation, kind, channel, state,
     FROM invitation i
     WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.invitation_id = i.id AND o.listed_at IS NOT NULL);
 
+DROP INDEX invitation_by_account;
+CREATE INDEX invitation_by_account ON invitation (tenant, realm_key, username_key, created_at, id);
 CREATE INDEX invitation_by_age ON invitation (tenant, created_at, id);
 CREATE INDEX invitation_by_status ON invitation (tenant, status, created_at, id);
 CREATE INDEX invitation_by_expiry ON invitation (tenant, status, expires_at, id);

@@ -84,7 +84,7 @@ macro_rules! judged {
     ($query:expr, $wanted:expr) => {{
         let filter = $wanted.filter;
         let mut query = $query;
-        if let Some(realm) = &filter.realm {
+        if let (Some(realm), None) = (&filter.realm, &filter.account) {
             query = query.filter(i::realm_key.eq(realm.as_str().to_ascii_uppercase()));
         }
         if let Some(account) = &filter.account {
