@@ -14,6 +14,7 @@ static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Hears the statements of every connection opened from now on.
 pub(crate) fn listen() {
+    #[expect(clippy::unnecessary_wraps, reason = "as diesel wants it")]
     fn ear() -> Option<Box<dyn Instrumentation>> {
         Some(Box::new(|event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event
