@@ -16,6 +16,7 @@ mod bad_requests;
 mod budget;
 mod bulk;
 mod bulk_body;
+mod bulk_lists;
 mod concurrency;
 mod conventions;
 mod countries;
