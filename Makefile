@@ -23,9 +23,11 @@ test-postgres: ## the tests that use a database, on a throw-away PostgreSQL or t
 test-browser: ## the sandbox, clicked through in a browser
 	@$(WITH_TOOLS) cargo test --features failpoints --test sandbox -- --nocapture
 
-bench: ## lists at size on both databases, N=100000 invitations unless given; docs/benchmarks.md has results
+bench: ## lists at size (N=100000 invitations unless given) and large jobs on both databases; docs/benchmarks.md has results
 	env -u TEST_DATABASE_URL cargo bench --bench lists -- $(or $(N),100000)
 	scripts/with-postgres.sh cargo bench --bench lists -- $(or $(N),100000)
+	env -u TEST_DATABASE_URL cargo bench --bench bulk
+	scripts/with-postgres.sh cargo bench --bench bulk
 
 lint: ## format, clippy, documentation, and what no compiler checks
 	cargo fmt --check

@@ -22,11 +22,11 @@ pub mod recover;
 pub mod redeem;
 pub mod resend;
 mod retention;
+pub mod retry_delivery;
 pub mod revoke;
 mod room;
 pub mod set_password;
 pub mod settings;
-pub mod retry_delivery;
 mod sync;
 pub mod templates;
 
