@@ -2,7 +2,7 @@
 
 WITH_TOOLS := scripts/with-tools.sh scripts/with-scim.sh
 
-.PHONY: help build test test-sqlite test-postgres test-browser lint openapi figures clean-tools
+.PHONY: help build test test-sqlite test-postgres test-browser bench lint openapi figures clean-tools
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,12 @@ test-postgres: ## the tests that use a database, on a throw-away PostgreSQL or t
 
 test-browser: ## the sandbox, clicked through in a browser
 	@$(WITH_TOOLS) cargo test --features failpoints --test sandbox -- --nocapture
+
+bench: ## lists at size (N=100000 invitations unless given) and large jobs on both databases; docs/benchmarks.md has results
+	env -u TEST_DATABASE_URL cargo bench --bench lists -- $(or $(N),100000)
+	scripts/with-postgres.sh cargo bench --bench lists -- $(or $(N),100000)
+	env -u TEST_DATABASE_URL cargo bench --bench bulk
+	scripts/with-postgres.sh cargo bench --bench bulk
 
 lint: ## format, clippy, documentation, and what no compiler checks
 	cargo fmt --check

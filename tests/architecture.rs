@@ -122,6 +122,18 @@ fn every_part_keeps_to_its_crates() {
 }
 
 #[test]
+fn the_audit_trail_is_only_ever_added_to() {
+    let writers = sources().into_iter().filter(|source| source.code.contains("audit_event"));
+    let writers: Vec<_> = writers.filter(|source| !source.path.ends_with("schema.rs")).collect();
+    assert!(writers.len() >= 2);
+    for source in writers {
+        for statement in ["update(", "delete(", "UPDATE ", "DELETE ", "TRUNCATE ", "sql_query"] {
+            assert!(!source.code.contains(statement), "{} has {statement}", source.path.display());
+        }
+    }
+}
+
+#[test]
 fn rules_are_for_parts_that_exist() {
     let areas: BTreeSet<String> = sources().iter().map(Source::area).collect();
     for (area, imports) in rules() {

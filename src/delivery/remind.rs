@@ -3,6 +3,7 @@
 use super::audit;
 use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
+use crate::storage::deliveries::{self, Delivery};
 use crate::storage::outbox::{self, Claimed, Settlement};
 use crate::storage::{Connection, StorageError, reminders};
 
@@ -29,8 +30,9 @@ fn pointless(conn: &mut Connection, kept: &[Claimed], row: &Claimed) -> Result<O
     if kept.iter().filter(|other| other.kind.is_reminder()).any(|other| is_same(&other)) {
         return Ok(Some("overtaken"));
     }
-    let message = outbox::find_message(conn, &row.tenant, invitation, row.generation)?;
-    if message.is_none_or(|message| message.state != DeliveryState::Sent) {
+    let message = deliveries::current_messages(conn, &row.tenant, &[invitation])?.pop();
+    let went_out = |message: Delivery| message.generation == row.generation && message.state == DeliveryState::Sent;
+    if !message.is_some_and(went_out) {
         return Ok(Some("message_not_sent"));
     }
     let now = conn.now()?;

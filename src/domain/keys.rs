@@ -29,6 +29,8 @@ pub enum MacPurpose {
     Otp,
     /// Recognising the repeat of a redemption.
     Replay,
+    /// Places in lists that callers bring back.
+    Cursor,
 }
 
 struct KeySet {
@@ -36,6 +38,7 @@ struct KeySet {
     link: hmac::Key,
     otp: hmac::Key,
     replay: hmac::Key,
+    cursor: hmac::Key,
     outbox: RandomizedNonceKey,
     grant: Zeroizing<[u8; 32]>,
     pepper: Zeroizing<[u8; 32]>,
@@ -141,6 +144,7 @@ impl KeySet {
             link: mac_key("link")?,
             otp: mac_key("otp")?,
             replay: mac_key("replay")?,
+            cursor: mac_key("cursor")?,
             outbox: RandomizedNonceKey::new(&AES_256_GCM, &*derive(&secret, "outbox")?)
                 .or(Err(KeyError::Derivation))?,
             grant: derive(&secret, "grant")?,
@@ -153,6 +157,7 @@ impl KeySet {
             MacPurpose::Link => &self.link,
             MacPurpose::Otp => &self.otp,
             MacPurpose::Replay => &self.replay,
+            MacPurpose::Cursor => &self.cursor,
         }
     }
 }

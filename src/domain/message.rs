@@ -129,8 +129,63 @@ text_enum!(
         Superseded = "superseded",
         /// Its time ran out before it could be sent.
         Expired = "expired",
+        /// There never was anything to send: the caller brings the secret, or it was over at once.
+        Skipped = "skipped",
     }
 );
+
+text_enum!(
+    /// How a message's way is told to callers.
+    DeliveryStatus {
+        Skipped = "skipped",
+        Scheduled = "scheduled",
+        Queued = "queued",
+        Sending = "sending",
+        /// The gateway took it.
+        Sent = "sent",
+        Delivered = "delivered",
+        Bounced = "bounced",
+        Failed = "failed",
+    }
+);
+
+impl DeliveryState {
+    /// What callers are told of this state; one that waits for its time is queued once that has come. The one place that says so; filters
+    /// turn it around with [`DeliveryStatus::states`].
+    #[must_use]
+    pub const fn status(self, is_due: bool) -> DeliveryStatus {
+        match self {
+            Self::Scheduled if !is_due => DeliveryStatus::Scheduled,
+            Self::Scheduled | Self::Held | Self::Ready => DeliveryStatus::Queued,
+            Self::Sending => DeliveryStatus::Sending,
+            Self::Sent => DeliveryStatus::Sent,
+            Self::Failed | Self::Expired => DeliveryStatus::Failed,
+            Self::Superseded | Self::Skipped => DeliveryStatus::Skipped,
+        }
+    }
+
+    /// The code that callers are told of a message in this state whose last error was `last`.
+    #[must_use]
+    pub fn reason(self, last: Option<&str>) -> Option<&str> {
+        match self {
+            Self::Held | Self::Scheduled | Self::Ready | Self::Sending | Self::Failed => last,
+            Self::Sent | Self::Skipped => None,
+            Self::Superseded | Self::Expired => Some(self.as_str()),
+        }
+    }
+}
+
+impl DeliveryStatus {
+    /// The states that are told as this: before their time, afterwards, or `None` for both.
+    pub fn states(self) -> impl Iterator<Item = (DeliveryState, Option<bool>)> {
+        DeliveryState::ALL.iter().filter_map(move |state| match [false, true].map(|due| state.status(due) == self) {
+            [true, true] => Some((*state, None)),
+            [false, true] => Some((*state, Some(true))),
+            [true, false] => Some((*state, Some(false))),
+            [false, false] => None,
+        })
+    }
+}
 
 /// What a message says; sealed while it waits, wiped once it is sent.
 #[derive(Serialize, Deserialize, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod locale;
 pub mod message;
 pub mod otp;
+pub mod page;
 pub mod password;
 pub mod secret;
 pub mod settings;

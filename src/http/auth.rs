@@ -175,6 +175,8 @@ scopes!(
     AccountsWrite = "accounts:write",
     SettingsRead = "settings:read",
     SettingsWrite = "settings:write",
+    DeliveriesWrite = "deliveries:write",
+    AuditRead = "audit:read",
     OtpVerify = "otp:verify",
 );
 

@@ -3,9 +3,11 @@
 //! Order of the layers, from outside: request ids, tenant and problems; CORS and rate limit of the public routes; the routes.
 
 mod accounts;
+mod audit_events;
 mod auth;
 mod bulk;
 mod cors;
+mod deliveries;
 mod extract;
 mod health;
 mod invitations;
@@ -13,6 +15,7 @@ mod jwks;
 mod limit;
 pub mod openapi;
 mod otp_logins;
+mod page;
 pub mod problem;
 mod redemptions;
 mod request;

@@ -132,7 +132,8 @@ impl Problem {
         self
     }
 
-    fn with_field(mut self, pointer: &str, code: &'static str) -> Self {
+    /// Names the field that the whole problem is about.
+    pub(super) fn with_field(mut self, pointer: &str, code: &'static str) -> Self {
         self.errors.push(FieldProblem { pointer: pointer.to_owned(), code, detail: self.detail.clone() });
         self
     }
@@ -213,6 +214,8 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::TemplateNotFound
         | Refusal::TemplateChanged
         | Refusal::TemplateLimit
+        | Refusal::DeliveryNotFound
+        | Refusal::DeliveryNotRetriable(_)
         | Refusal::NotResendable(_)
         | Refusal::ResendLimit
         | Refusal::NotRevocable(_)
@@ -252,6 +255,8 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::TemplateNotFound => (S::NOT_FOUND, "template_not_found", "There is no such template."),
         R::TemplateChanged => (S::PRECONDITION_FAILED, "template_changed", "The template is not what If-Match says."),
         R::TemplateLimit => (RULE, "template_limit", "The tenant has as many templates as it may have."),
+        R::DeliveryNotFound => (S::NOT_FOUND, "delivery_not_found", "There is no such delivery."),
+        R::DeliveryNotRetriable(why) => (S::CONFLICT, "delivery_not_retriable", why),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),

@@ -13,16 +13,21 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates};
+use super::{audit_events, deliveries};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
     config
         .service(invitations::issue::issue_invitation)
+        .service(invitations::list::list_invitations)
         .service(invitations::get::get_invitation)
+        .service(invitations::timeline::get_timeline)
         .service(invitations::resend::resend_invitation)
         .service(invitations::revoke::revoke_invitation)
         .service(bulk::create::create_bulk_invitation)
+        .service(bulk::list::list_bulk_invitations)
         .service(bulk::get::get_bulk_invitation)
+        .service(bulk::results::list_bulk_invitation_results)
         .service(bulk::cancel::cancel_bulk_invitation)
         .service(redemptions::redeem::redeem)
         .service(redemptions::set_password::set_password)
@@ -42,6 +47,10 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(templates::preview_template)
         .service(accounts::diagnosis::diagnose_account)
         .service(accounts::erase::erase_account)
+        .service(deliveries::list_deliveries)
+        .service(deliveries::get_delivery)
+        .service(deliveries::retry_delivery)
+        .service(audit_events::list_audit_events)
         .service(health::live)
         .service(health::ready);
 }

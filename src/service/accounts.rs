@@ -1,7 +1,7 @@
 //! The state that we own of an account, and an administrator's override of it.
 
 use super::error::lookup_refusal;
-use super::issue::enqueue_sync;
+use super::sync::enqueue_sync;
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountKey, Realm, Username};

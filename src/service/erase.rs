@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::audit::note;
 use super::error::DIRECTORY_RETRY;
-use super::issue::enqueue_sync;
+use super::sync::enqueue_sync;
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::directory::DirectoryError;
 use crate::domain::account::{Account, DirectorySync, Hold};

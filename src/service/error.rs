@@ -45,6 +45,9 @@ pub enum Refusal {
     TemplateChanged,
     /// The tenant has as many templates as it may have.
     TemplateLimit,
+    DeliveryNotFound,
+    /// It can't be tried again; why, in words.
+    DeliveryNotRetriable(&'static str),
     NotResendable(Status),
     ResendTooSoon(Duration),
     ResendLimit,

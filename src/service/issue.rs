@@ -11,15 +11,13 @@ use super::lookup::{Snapshot, snapshot};
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::{NamedUser, check_country};
 use super::room::make_room;
+use super::sync::enqueue_sync;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
-use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
-use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
-use crate::storage::outbox::{self, NewDelivery};
 use crate::storage::{Connection, StorageError, accounts, invitations};
 
 /// Farthest that a message may be scheduled ahead.
@@ -354,28 +352,6 @@ pub(super) fn want_lock(
     }
     accounts::want_lock(conn, account, Some(LockReason::for_purpose(invitation.purpose)), now)?;
     enqueue_sync(conn, account, Some(invitation.id), now)
-}
-
-/// Puts "bring the directory to the state wanted" into the outbox.
-pub(super) fn enqueue_sync(
-    conn: &mut Connection,
-    account: &Account,
-    invitation: Option<InvitationId>,
-    now: Timestamp,
-) -> Result<(), StorageError> {
-    let row = NewDelivery {
-        id: crate::entropy::message_id(now),
-        tenant: &account.tenant,
-        invitation,
-        generation: 0,
-        account: account.id,
-        kind: Kind::AccountSync,
-        channel: crate::domain::invitation::Channel::Directory,
-        state: DeliveryState::Ready,
-        payload: None,
-        expires_at: None,
-    };
-    outbox::insert(conn, &row, now)
 }
 
 /// The URL as it was understood when it was checked, so that no other reader can understand it otherwise.

@@ -1,12 +1,14 @@
 //! Reading an invitation as callers see it.
 
+use std::collections::HashMap;
+
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::Account;
-use crate::domain::ids::InvitationId;
+use crate::domain::ids::{InvitationId, TenantId};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
-use crate::storage::outbox::{self, Delivery};
+use crate::storage::deliveries::{self, Delivery};
 use crate::storage::{Connection, accounts, invitations};
 
 /// An invitation at one moment, with what belongs to it.
@@ -15,18 +17,12 @@ pub struct Snapshot {
     /// The state that holds at the moment of the snapshot.
     pub status: Status,
     pub account: Option<Account>,
-    /// The message with this generation's secret; none when the caller brings it.
+    /// The message with this generation's secret, also when it is not ours to send.
     pub delivery: Option<Delivery>,
     pub taken_at: Timestamp,
 }
 
 impl Snapshot {
-    /// Whether the message waits for the time that was chosen.
-    #[must_use]
-    pub fn is_scheduled(&self) -> bool {
-        self.invitation.send_at.is_some_and(|at| at > self.taken_at)
-    }
-
     /// When the person is reminded next; `None` when that is not going to be.
     #[must_use]
     pub fn next_reminder_at(&self) -> Option<Timestamp> {
@@ -35,7 +31,9 @@ impl Snapshot {
         let goes_out = self.delivery.as_ref().is_some_and(|delivery| match delivery.state {
             DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready => true,
             DeliveryState::Sending | DeliveryState::Sent => true,
-            DeliveryState::Failed | DeliveryState::Superseded | DeliveryState::Expired => false,
+            DeliveryState::Failed | DeliveryState::Superseded | DeliveryState::Expired | DeliveryState::Skipped => {
+                false
+            }
         });
         let times = self.invitation.reminders().map(|(_, at)| at).filter(|at| *at > self.taken_at);
         times.min().filter(|_| is_open && goes_out)
@@ -55,8 +53,31 @@ impl Snapshot {
 /// Takes the snapshot, on the connection that the invitation was read or written with.
 pub(super) fn snapshot(conn: &mut Connection, invitation: Invitation, now: Timestamp) -> ServiceResult<Snapshot> {
     let account = accounts::find(conn, &invitation.tenant, &invitation.account_key())?;
-    let delivery = outbox::find_message(conn, &invitation.tenant, invitation.id, invitation.generation)?;
+    let delivery = deliveries::current_messages(conn, &invitation.tenant, &[invitation.id])?.pop();
     Ok(Snapshot { status: invitation.status_at(now), invitation, account, delivery, taken_at: now })
+}
+
+/// Takes the snapshots of many invitations of one tenant, with as many statements as for one.
+pub(super) fn snapshots(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    invitations: Vec<Invitation>,
+    now: Timestamp,
+) -> ServiceResult<Vec<Snapshot>> {
+    let account_ids: Vec<_> = invitations.iter().map(|invitation| invitation.account).collect();
+    let accounts = accounts::find_many(conn, tenant, &account_ids)?;
+    let accounts: HashMap<_, _> = accounts.into_iter().map(|account| (account.id, account)).collect();
+    let ids: Vec<_> = invitations.iter().map(|invitation| invitation.id).collect();
+    let messages = deliveries::current_messages(conn, tenant, &ids)?;
+    let mut messages: HashMap<_, _> = messages.into_iter().map(|message| (message.invitation, message)).collect();
+    let snapshots = invitations.into_iter().map(|invitation| Snapshot {
+        status: invitation.status_at(now),
+        account: accounts.get(&invitation.account).cloned(),
+        delivery: messages.remove(&Some(invitation.id)),
+        invitation,
+        taken_at: now,
+    });
+    Ok(snapshots.collect())
 }
 
 impl Service {

@@ -119,21 +119,29 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
     }
 }
 
-/// Puts the generation's message and its reminders into the outbox: for its time, held until the lock is confirmed, or ready.
+/// Puts the generation's message and its reminders into the outbox: for its time, held until the lock is confirmed, or ready; or a row that
+/// says that nothing is sent. It takes the place of the one of the generation before.
 pub(super) fn enqueue_message(
     conn: &mut Connection,
     invitation: &Invitation,
     minted: &Minted,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let Some((id, payload)) = &minted.message else { return Ok(()) };
-    let state = match (invitation.send_at, invitation.status) {
-        (Some(_), _) => DeliveryState::Scheduled,
-        (None, Status::Provisioning) => DeliveryState::Held,
-        (None, _) => DeliveryState::Ready,
+    let (id, payload) = match &minted.message {
+        Some((id, payload)) => (*id, Some(payload.clone())),
+        None => (crate::entropy::message_id(now), None),
     };
+    let state = match (&payload, invitation.send_at, invitation.status) {
+        (None, ..) => DeliveryState::Skipped,
+        (Some(_), Some(_), _) => DeliveryState::Scheduled,
+        (Some(_), None, Status::Provisioning) => DeliveryState::Held,
+        (Some(_), None, _) => DeliveryState::Ready,
+    };
+    if invitation.generation > 1 {
+        outbox::unlist(conn, &invitation.tenant, invitation.id)?;
+    }
     let row = NewDelivery {
-        id: *id,
+        id,
         tenant: &invitation.tenant,
         invitation: Some(invitation.id),
         generation: invitation.generation,
@@ -141,8 +149,9 @@ pub(super) fn enqueue_message(
         kind: Kind::invitation(invitation.purpose, invitation.method),
         channel: invitation.method.channel(),
         state,
-        payload: Some(payload.clone()),
+        payload,
         expires_at: invitation.expires_at,
+        listed_at: Some(invitation.created_at),
     };
     outbox::insert_due(conn, &row, invitation.send_at.unwrap_or(now), now)?;
     for (minutes, due_at) in invitation.reminders() {
@@ -152,6 +161,7 @@ pub(super) fn enqueue_message(
             kind: Kind::reminder(invitation.method),
             state: DeliveryState::Scheduled,
             payload: Some(payload.clone()),
+            listed_at: None,
             ..row
         };
         outbox::insert_due(conn, &reminder, due_at, now)?;

@@ -94,19 +94,29 @@ impl Service {
     async fn open_link(&self, caller: &Caller, token: LinkToken) -> ServiceResult<Invitation> {
         let (caller, keys) = (caller.clone(), Arc::clone(&self.keys));
         let grant = crate::entropy::grant_id(self.clock.now());
-        self.store
+        let opened = self
+            .store
             .write(move |conn| {
                 let found = invitations::find(conn, &caller.tenant, token.invitation())?;
                 let seen = found.ok_or(Refusal::InvalidOrExpired)?;
                 let now = conn.now()?;
-                let era = genuine_era(&keys, &seen, &token, now)?;
-                check_open(&seen, now)?;
+                let era = genuine_era(&keys, &seen, &token, now);
+                let era = match era.and_then(|era| check_open(&seen, now).map(|()| era)) {
+                    Ok(era) => era,
+                    Err(refusal) => {
+                        // Only the bearer of a genuine link gets here with a reason: that is told in the timeline.
+                        let Some(reason) = told(&refusal) else { return Err(refusal.into()) };
+                        note(conn, &caller.actor, now, ("invitation.redeem_failed", reason), &seen)?;
+                        return Ok(Err(refusal));
+                    }
+                };
                 let opened = transitions::open_link(conn, &seen, (era, grant), now)?;
                 let opened = opened.ok_or(Refusal::InvalidOrExpired)?;
                 note(conn, &caller.actor, now, ("invitation.redeemed", "link"), &opened)?;
-                Ok(opened)
+                Ok::<_, ServiceError>(Ok(opened))
             })
-            .await
+            .await?;
+        Ok(opened?)
     }
 
     /// A grant presented as a token is resumed: the page that a login sent the person to needs to know whose it is.
@@ -308,6 +318,20 @@ fn check_open(seen: &Invitation, now: Timestamp) -> Result<(), Refusal> {
         Redeemable::NotYet => Err(Refusal::NotReady(NOT_READY_RETRY)),
         Redeemable::BeingAccepted => Err(Refusal::AcceptInProgress(ACCEPT_LEASE)),
         Redeemable::Over(over) => Err(Refusal::Over(over)),
+    }
+}
+
+/// Why a genuine link was refused, in the trail's words; `None` when nothing shows that it is genuine.
+const fn told(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::Over(Over::Expired) => Some("expired"),
+        Refusal::Over(Over::Accepted) => Some("accepted"),
+        Refusal::Over(Over::Revoked) => Some("revoked"),
+        Refusal::Over(Over::Superseded) => Some("superseded"),
+        Refusal::Over(Over::Failed) => Some("failed"),
+        Refusal::NotReady(_) => Some("not_ready"),
+        Refusal::AcceptInProgress(_) => Some("accept_in_progress"),
+        _ => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Revoking an invitation: final, and it beats the queue; nothing is sent afterwards.
 
 use super::audit::note;
-use super::issue::{account_row, enqueue_sync};
+use super::issue::account_row;
 use super::lookup::{Snapshot, snapshot};
+use super::sync::enqueue_sync;
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::LockReason;
 use crate::domain::ids::InvitationId;
@@ -40,7 +41,7 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
     outbox::supersede(conn, id, now)?;
     if unlock && account.lock_reason.is_some_and(LockReason::ends_with_acceptance) {
         accounts::want_lock(conn, &account, None, now)?;
-        enqueue_sync(conn, &account, None, now)?;
+        enqueue_sync(conn, &account, Some(id), now)?;
     }
     note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
     (current.status, current.revoked_at, current.updated_at) = (Status::Revoked, Some(now), now);

@@ -10,9 +10,10 @@ use std::time::Duration;
 use super::audit::note;
 use super::error::{DIRECTORY_RETRY, PasswordRefusal};
 use super::grant::{self, Grant};
-use super::issue::{account_row, enqueue_sync};
+use super::issue::account_row;
 use super::mint::payload_for;
 use super::person::address;
+use super::sync::enqueue_sync;
 use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::domain::account::{Account, LockReason};
@@ -225,7 +226,7 @@ impl Service {
                 if unlocked && !lifted {
                     // Something else was wanted of the lock meanwhile, which our unlocking may have undone.
                     accounts::want_lock(conn, &account, account.lock_reason, now)?;
-                    enqueue_sync(conn, &account, None, now)?;
+                    enqueue_sync(conn, &account, Some(claimed.id), now)?;
                 }
                 outbox::supersede(conn, claimed.id, now)?;
                 if let Some((id, payload)) = &activation {
@@ -291,6 +292,7 @@ fn enqueue_activation(
         state: DeliveryState::Ready,
         payload: Some(payload),
         expires_at: None,
+        listed_at: None,
     };
     Ok(outbox::insert(conn, &row, now)?)
 }

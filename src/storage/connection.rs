@@ -37,6 +37,23 @@ macro_rules! on_backend {
 }
 pub(crate) use on_backend;
 
+/// As [`on_backend!`], for statements put together piece by piece: `$Db` names the backend that they are boxed for.
+macro_rules! on_boxed {
+    ($conn:expr, |$c:ident, $Db:ident| $body:expr) => {
+        match $conn {
+            $crate::storage::connection::Connection::Postgres($c) => {
+                type $Db = diesel::pg::Pg;
+                $body
+            }
+            $crate::storage::connection::Connection::Sqlite($c) => {
+                type $Db = diesel::sqlite::Sqlite;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on_boxed;
+
 /// A pooled connection, and whether it has to be thrown away.
 pub(crate) struct Session {
     pub(crate) connection: Connection,

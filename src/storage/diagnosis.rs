@@ -31,7 +31,7 @@ fn read(
     })
 }
 
-/// The message with the secret of the invitation's current generation.
+/// The message with the secret of the invitation's current generation; none when the caller brings it.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -40,6 +40,7 @@ pub fn message(conn: &mut Connection, invitation: &Invitation) -> Result<Option<
         .filter(o::tenant.eq(invitation.tenant.as_str()).and(o::invitation_id.eq(invitation.id.to_string())))
         .filter(o::generation.eq(invitation.generation))
         .filter(o::kind.eq(Kind::invitation(invitation.purpose, invitation.method).as_str()))
+        .filter(o::state.ne(DeliveryState::Skipped.as_str()))
         .order(o::created_at.desc())
         .select(COLUMNS);
     let row: Option<Row> = on_backend!(conn, |c| query.first(c).optional())?;

@@ -56,6 +56,8 @@ pub struct NewDelivery<'a> {
     pub payload: Option<Vec<u8>>,
     /// It is pointless after this.
     pub expires_at: Option<Timestamp>,
+    /// Of the message of an invitation's current generation: when the invitation was created. Lists by its state go by that.
+    pub listed_at: Option<Timestamp>,
 }
 
 /// A row that this worker holds until the lease ends.
@@ -94,17 +96,6 @@ pub enum Settlement<'a> {
     },
 }
 
-/// What an operator may see of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    pub id: MessageId,
-    pub state: DeliveryState,
-    pub channel: Channel,
-    pub attempts: i64,
-    pub last_error: Option<String>,
-    pub updated_at: Timestamp,
-}
-
 /// Adds a row that is due at once.
 ///
 /// # Errors
@@ -133,6 +124,7 @@ pub fn insert_due(
             o::expires_at.eq(new.expires_at.map(Timestamp::millis)),
             o::created_at.eq(now.millis()),
             o::updated_at.eq(now.millis()),
+            o::listed_at.eq(new.listed_at.map(Timestamp::millis)),
         ),
     );
     on_backend!(conn, |c| diesel::insert_into(o::table).values(values).execute(c))?;
@@ -308,7 +300,9 @@ pub fn yield_to_single_calls(
     tenant: &TenantId,
     invitation: InvitationId,
 ) -> Result<(), StorageError> {
-    let target = o::table.filter(o::tenant.eq(tenant.as_str()).and(o::invitation_id.eq(invitation.to_string())));
+    // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
+    let target =
+        o::table.filter(o::invitation_id.eq(invitation.to_string()).and(o::tenant.concat("").eq(tenant.as_str())));
     on_backend!(conn, |c| diesel::update(target).set(o::priority.eq(PRIORITY_OF_JOBS)).execute(c))?;
     Ok(())
 }
@@ -332,6 +326,38 @@ pub fn supersede(conn: &mut Connection, invitation: InvitationId, now: Timestamp
     Ok(())
 }
 
+/// Takes the message of the generation so far out of the lists of invitations: another is about to take its place.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn unlist(conn: &mut Connection, tenant: &TenantId, invitation: InvitationId) -> Result<(), StorageError> {
+    // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
+    let target = o::table
+        .filter(o::invitation_id.eq(invitation.to_string()).and(o::tenant.concat("").eq(tenant.as_str())))
+        .filter(o::listed_at.is_not_null());
+    on_backend!(conn, |c| diesel::update(target).set(o::listed_at.eq(None::<i64>)).execute(c))?;
+    Ok(())
+}
+
+/// Lets a row that was given up be tried again from the start; false when its state has changed.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn requeue(conn: &mut Connection, tenant: &TenantId, id: MessageId, now: Timestamp) -> Result<bool, StorageError> {
+    let target = o::table
+        .filter(o::tenant.eq(tenant.as_str()).and(o::id.eq(id.to_string())))
+        .filter(o::state.eq(DeliveryState::Failed.as_str()));
+    let rows = on_backend!(conn, |c| diesel::update(target)
+        .set((
+            o::state.eq(DeliveryState::Ready.as_str()),
+            o::attempts.eq(0),
+            o::next_attempt_at.eq(now.millis()),
+            o::updated_at.eq(now.millis())
+        ))
+        .execute(c))?;
+    Ok(rows == 1)
+}
+
 /// Wipes what ran out before it could be sent; returns how many rows that were.
 ///
 /// # Errors
@@ -345,34 +371,6 @@ pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, Storag
             o::updated_at.eq(now.millis())
         ))
         .execute(c))?)
-}
-
-/// The message that brought the secret of this generation; reminders repeat it.
-///
-/// # Errors
-/// [`StorageError`] when the database fails.
-pub fn find_message(
-    conn: &mut Connection,
-    tenant: &TenantId,
-    invitation: InvitationId,
-    generation: i64,
-) -> Result<Option<Delivery>, StorageError> {
-    type Row = (String, String, String, i64, Option<String>, i64);
-    let query = o::table
-        .filter(o::tenant.eq(tenant.as_str()).and(o::invitation_id.eq(invitation.to_string())))
-        .filter(o::generation.eq(generation).and(o::kind.ne_all(WITHOUT_SECRET).and(o::kind.ne_all(REMINDERS))))
-        .order(o::created_at.desc())
-        .select((o::id, o::state, o::channel, o::attempts, o::last_error, o::updated_at));
-    let row: Option<Row> = on_backend!(conn, |c| query.first(c).optional())?;
-    let Some((id, state, channel, attempts, last_error, updated_at)) = row else { return Ok(None) };
-    Ok(Some(Delivery {
-        id: readable(MessageId::parse(&id), "message id")?,
-        state: readable(DeliveryState::parse(&state), "delivery state")?,
-        channel: readable(Channel::parse(&channel), "channel")?,
-        attempts,
-        last_error,
-        updated_at: Timestamp::from_millis(updated_at),
-    }))
 }
 
 /// How many rows are not settled.

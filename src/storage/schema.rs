@@ -103,6 +103,7 @@ diesel::table! {
         updated_at -> BigInt,
         account_id -> Nullable<Text>,
         priority -> BigInt,
+        listed_at -> Nullable<BigInt>,
     }
 }
 

@@ -9,19 +9,27 @@ use serde_json::{Value, json};
 use crate::support::token::{AUDIENCE, SECRET, claims, sign};
 use crate::support::{PASSWORD, Reply, Settings, TestApp};
 
-const SCOPES: &str =
-    "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
+const SCOPES: &str = "invitations:read invitations:write settings:read settings:write accounts:read accounts:write \
+                      deliveries:write audit:read otp:verify webhooks:write";
 const ID: &str = "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11";
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
 /// Every route that needs an access token, with the scope that opens it.
 const GUARDED: &[(&str, &str, &str)] = &[
     ("post", "/v1/invitations", "invitations:write"),
+    ("get", "/v1/invitations", "invitations:read"),
     ("get", "/v1/invitations/{id}", "invitations:read"),
+    ("get", "/v1/invitations/{id}/timeline", "invitations:read"),
+    ("get", "/v1/deliveries", "invitations:read"),
+    ("get", "/v1/deliveries/{id}", "invitations:read"),
+    ("post", "/v1/deliveries/{id}/retry", "deliveries:write"),
+    ("get", "/v1/audit-events", "audit:read"),
     ("post", "/v1/invitations/{id}/resend", "invitations:write"),
     ("post", "/v1/invitations/{id}/revoke", "invitations:write"),
     ("post", "/v1/bulk-invitations", "invitations:write"),
+    ("get", "/v1/bulk-invitations", "invitations:read"),
     ("get", "/v1/bulk-invitations/{id}", "invitations:read"),
+    ("get", "/v1/bulk-invitations/{id}/results", "invitations:read"),
     ("post", "/v1/bulk-invitations/{id}/cancel", "invitations:write"),
     ("post", "/v1/otp-logins", "otp:verify"),
     ("get", "/v1/accounts/{realm}/{username}", "accounts:read"),

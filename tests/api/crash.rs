@@ -2,6 +2,8 @@
 //!
 //! The real binary is run and dies at a labelled place; a clean one goes on with the same database, a lease later.
 
+mod bulk;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};

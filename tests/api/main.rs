@@ -9,17 +9,20 @@
 )]
 
 mod accounts;
+mod audit;
 mod auth;
 mod bad_input;
 mod bad_requests;
 mod budget;
 mod bulk;
 mod bulk_body;
+mod bulk_lists;
 mod concurrency;
 mod conventions;
 mod countries;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod deliveries;
 mod delivery;
 mod diagnosis;
 mod erasure;
@@ -28,6 +31,8 @@ mod examples_templates;
 mod expiry;
 mod journey;
 mod jwks;
+mod lists;
+mod lists_of_deliveries;
 mod own_words;
 mod reminders;
 mod replace;

@@ -184,7 +184,7 @@ fn pending(facts: &Facts<'_>, found: &Findings, invitation: &Invitation) -> Next
         return again(facts, found, "Ask whoever issued it to pass the secret on, or send a new one.");
     };
     match message.state {
-        DeliveryState::Failed | DeliveryState::Expired | DeliveryState::Superseded => {
+        DeliveryState::Failed | DeliveryState::Expired | DeliveryState::Superseded | DeliveryState::Skipped => {
             return again(facts, found, "Send it once more, in a new message.");
         }
         DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready | DeliveryState::Sending => {

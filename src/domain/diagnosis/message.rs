@@ -64,7 +64,7 @@ pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
                 format!("The {channel} message could not be sent before it ran out."),
             );
         }
-        DeliveryState::Superseded => {}
+        DeliveryState::Superseded | DeliveryState::Skipped => {}
     }
 }
 

@@ -3,7 +3,9 @@
 pub(super) mod cancel;
 pub(super) mod create;
 pub(super) mod get;
+pub(super) mod list;
 mod receive;
+pub(super) mod results;
 mod split;
 mod view;
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::domain::account::LockReason;
 use crate::domain::contact::{Email, Phone};
 use crate::domain::invitation::{Invitation, RevokeReason, Status};
-use crate::domain::message::DeliveryState;
+use crate::domain::message::DeliveryStatus;
 use crate::domain::time::Timestamp;
 use crate::service::IssuedSecret;
 use crate::service::issue::Issued;
@@ -84,7 +84,7 @@ pub(crate) struct UserView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DeliveryView {
-    /// `skipped`, `scheduled`, `queued`, `sending`, `sent` or `failed`.
+    /// `skipped`, `scheduled`, `queued`, `sending`, `sent` (the gateway took it), `delivered`, `bounced` or `failed`.
     status: &'static str,
     /// `email` or `sms`.
     channel: &'static str,
@@ -178,27 +178,22 @@ fn user_view(invitation: &Invitation) -> UserView {
 }
 
 fn delivery_view(snapshot: &Snapshot) -> DeliveryView {
-    let channel = snapshot.invitation.method.channel().as_str();
     let Some(delivery) = &snapshot.delivery else {
-        return DeliveryView { status: "skipped", channel, attempts: 0, updated_at: None, error: None };
-    };
-    let (status, error) = match delivery.state {
-        DeliveryState::Scheduled if snapshot.is_scheduled() => ("scheduled", None),
-        DeliveryState::Scheduled | DeliveryState::Held | DeliveryState::Ready => {
-            ("queued", delivery.last_error.clone())
-        }
-        DeliveryState::Sending => ("sending", delivery.last_error.clone()),
-        DeliveryState::Sent => ("sent", None),
-        DeliveryState::Failed => ("failed", delivery.last_error.clone()),
-        DeliveryState::Superseded => ("skipped", Some("superseded".to_owned())),
-        DeliveryState::Expired => ("failed", Some("expired".to_owned())),
+        let channel = snapshot.invitation.method.channel().as_str();
+        return DeliveryView {
+            status: DeliveryStatus::Skipped.as_str(),
+            channel,
+            attempts: 0,
+            updated_at: None,
+            error: None,
+        };
     };
     DeliveryView {
-        status,
+        status: delivery.status_at(snapshot.taken_at).as_str(),
         channel: delivery.channel.as_str(),
         attempts: delivery.attempts,
         updated_at: Some(delivery.updated_at.to_rfc3339()),
-        error,
+        error: delivery.reason().map(str::to_owned),
     }
 }
 

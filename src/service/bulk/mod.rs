@@ -8,11 +8,13 @@ mod row;
 mod run;
 
 use super::{Caller, Refusal, Service, ServiceError, ServiceResult};
+use crate::domain::bulk::{JobStatus, RowStatus};
 use crate::domain::ids::{BulkJobId, TenantId};
+use crate::domain::page::{Page, Slice};
 use crate::domain::time::Timestamp;
 use crate::storage::audit::{Actor, Event, record};
-pub use crate::storage::bulk::Job;
-use crate::storage::bulk::{jobs, purge};
+pub use crate::storage::bulk::{Job, RowResult};
+use crate::storage::bulk::{jobs, pages, purge};
 use crate::storage::{Connection, StorageError};
 pub use receive::{Incoming, ReceivedRow};
 pub use run::{Runner, Turned};
@@ -41,6 +43,35 @@ impl Service {
         self.store.read(move |conn| found(conn, &tenant, id)).await
     }
 
+    /// The tenant's jobs.
+    ///
+    /// # Errors
+    /// That the database failed.
+    pub async fn list_bulk_jobs(&self, caller: &Caller, slice: Slice) -> ServiceResult<Page<Job>> {
+        let tenant = caller.tenant.clone();
+        Ok(self.store.read(move |conn| pages::jobs(conn, &tenant, &slice)).await?)
+    }
+
+    /// What became of the job's rows: of those of the statuses named, or of all.
+    ///
+    /// # Errors
+    /// [`Refusal::BulkJobNotFound`], for another tenant's as well, or a failure.
+    pub async fn list_bulk_results(
+        &self,
+        caller: &Caller,
+        id: BulkJobId,
+        statuses: Vec<RowStatus>,
+        slice: Slice,
+    ) -> ServiceResult<Page<RowResult>> {
+        let tenant = caller.tenant.clone();
+        self.store
+            .read(move |conn| {
+                found(conn, &tenant, id)?;
+                Ok(pages::rows(conn, (&tenant, id), &statuses, &slice)?)
+            })
+            .await
+    }
+
     /// Cancels the rows that are not settled; what is issued stays. Cancelling twice is one cancellation.
     ///
     /// # Errors
@@ -57,7 +88,7 @@ impl Service {
                     return Ok(job);
                 }
                 match job.status {
-                    crate::domain::bulk::JobStatus::Cancelled => Ok(job),
+                    JobStatus::Cancelled => Ok(job),
                     _ => Err(Refusal::BulkJobDone.into()),
                 }
             })

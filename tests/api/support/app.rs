@@ -98,6 +98,15 @@ impl TestApp {
         self.database.set_clock_offset(self.clock.offset_ms());
     }
 
+    /// The service's time, as on the wire.
+    pub(crate) fn clock_now(&self) -> String {
+        self.clock_after(Duration::ZERO)
+    }
+
+    pub(crate) fn clock_after(&self, span: Duration) -> String {
+        self.clock.now().after(span).to_rfc3339()
+    }
+
     /// Lets the background work run until nothing is due; moves no time.
     pub(crate) async fn work(&self) {
         self.service.settle_afterwards().await;
@@ -122,8 +131,8 @@ impl TestApp {
 
     /// A token of the platform for the default tenant, with every scope.
     pub(crate) fn token(&self) -> String {
-        let scopes =
-            "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
+        let scopes = "invitations:read invitations:write settings:read settings:write accounts:read accounts:write \
+                      deliveries:write audit:read otp:verify webhooks:write";
         self.token_for("default", scopes)
     }
 

@@ -56,6 +56,17 @@ impl Database {
         }
     }
 
+    /// As [`Database::execute`], when the database may refuse.
+    pub(crate) fn try_execute(&self, sql: &str) -> Result<(), String> {
+        match self {
+            Self::Postgres { .. } => connect(&self.url()).batch_execute(sql),
+            Self::Sqlite { .. } => {
+                SqliteConnection::establish(self.url().trim_start_matches("sqlite://")).unwrap().batch_execute(sql)
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+
     /// What a counting query says, behind the service's back.
     pub(crate) fn count(&self, sql: &str) -> i64 {
         use diesel::RunQueryDsl as _;
