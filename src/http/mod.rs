@@ -8,6 +8,7 @@ mod bulk;
 mod cors;
 mod extract;
 mod health;
+mod idempotency;
 mod invitations;
 mod jwks;
 mod limit;

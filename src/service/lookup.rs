@@ -9,6 +9,7 @@ use crate::storage::outbox::{self, Delivery};
 use crate::storage::{Connection, accounts, invitations};
 
 /// An invitation at one moment, with what belongs to it.
+#[derive(Clone)]
 pub struct Snapshot {
     pub invitation: Invitation,
     /// The state that holds at the moment of the snapshot.

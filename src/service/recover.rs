@@ -1,4 +1,5 @@
-//! What nobody asks for: invitations that ran out, and acceptances whose process died or whose directory never answered.
+//! What nobody asks for: invitations that ran out, acceptances whose process died or whose directory never answered, and answers
+//! kept for repetitions that need not be any more.
 //!
 //! Expiry is enforced where a secret is used; here it is only written down. A stranded acceptance is completed when the
 //! directory's marker proves it, given back to the same grant while that lives, and closed otherwise: never reopened to another.
@@ -23,7 +24,7 @@ impl Service {
     pub async fn sweep(&self) -> ServiceResult<usize> {
         let expired = self.note_expired().await?;
         let stranded = self.store.read(|conn| invitations::list_stranded(conn, BATCH)).await?;
-        let mut settled = expired;
+        let mut settled = expired + self.forget_calls().await?;
         for invitation in stranded {
             settled += usize::from(self.settle_stranded(invitation).await?);
         }

@@ -10,6 +10,7 @@ pub mod bulk;
 pub(crate) mod connection;
 pub mod diagnosis;
 pub mod error;
+pub mod idempotency;
 pub mod invitations;
 pub mod migrations;
 pub mod outbox;

@@ -26,6 +26,7 @@ mod erasure;
 mod examples;
 mod examples_templates;
 mod expiry;
+mod idempotency;
 mod journey;
 mod jwks;
 mod own_words;
