@@ -19,15 +19,15 @@ use zeroize::Zeroizing;
 use super::problem::Problem;
 use crate::domain::ids::AccountId;
 use crate::domain::keys::sha256;
-use crate::service::idempotency::{Kept, KeyedCall, Once};
+use crate::service::idempotency::{Holder, Kept, KeyedCall, Once};
 use crate::service::{Alongside, Caller, Failure, Service, ServiceError, ServiceResult};
 
 const NAME: &str = "Idempotency-Key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const KEY_MAX: usize = 255;
-const DESCRIPTION: &str = "Makes the call safe to repeat: for 24 hours the same key with the same request is answered as the first \
-time, with `Idempotent-Replayed: true`, and nothing is done again. Only successes are kept. Any text of up to 255 visible ASCII characters, \
-bare or in double quotes, best a UUID; it counts for this caller and this operation only";
+const DESCRIPTION: &str = "Makes the call safe to repeat: for 24 hours, or for as long as its grant lives, the same key with \
+the same request is answered as the first time, with `Idempotent-Replayed: true`, and nothing is done again. Only successes are kept. Any text of up to 255 visible ASCII characters, \
+bare or in double quotes, best a UUID; it counts for this caller or grant and this operation only";
 
 /// A success as it is sent, and kept to be sent again.
 #[derive(Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Answer {
 pub(super) async fn once<T, F>(
     request: &HttpRequest,
     service: &Arc<Service>,
-    caller: Caller,
+    holder: impl Into<Holder>,
     answer: impl Fn(&T) -> Answer + Send + Sync + Clone + 'static,
     run: impl FnOnce(Arc<Service>, Caller, Alongside<T>) -> F + Send + 'static,
 ) -> Result<HttpResponse, Problem>
@@ -96,12 +96,13 @@ where
     T: Send + 'static,
     F: Future<Output = ServiceResult<T>> + Send + 'static,
 {
+    let holder = holder.into();
+    let caller = holder.caller.clone();
     let Some(key) = key(request)? else {
         let outcome = run(Arc::clone(service), caller, Alongside::nothing()).await?;
         return Ok(answer(&outcome).respond());
     };
-    let call =
-        KeyedCall { operation: operation(request), key, request: fingerprinted(request), caller: caller.clone() };
+    let call = KeyedCall { operation: operation(request), key, request: fingerprinted(request), holder };
     let (keep, running) = (answer.clone(), Arc::clone(service));
     let once =
         service.once(call, move |outcome| keep(outcome).kept(), move |alongside| run(running, caller, alongside));

@@ -6,7 +6,8 @@
 //!
 //! At rest there is nothing to read: the key and its caller are in a digest (a plain one, so that a repeat is recognised after the
 //! master keys have changed), the request is in a keyed MAC, the answer is sealed for this very call. The MAC covers the key as
-//! well, which is not stored: who has the database and the master keys can still not try out what a request said.
+//! well, which is not stored: who has the database and the master keys can still not try out what a request said. A request with a
+//! password in it leaves its MAC for no longer than its grant lives, minutes, since nobody can repeat it afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use super::{Alongside, Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::AccountId;
 use crate::domain::keys::{MacPurpose, sha256};
+use crate::domain::time::Timestamp;
 use crate::failpoint;
 use crate::storage::idempotency::{self, Reservation};
 
@@ -28,10 +30,24 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How many rows one pass of the sweep deletes.
 const BATCH: i64 = 1000;
 
+/// Whose key it is; the same key of another is another key.
+pub struct Holder {
+    pub caller: Caller,
+    pub name: String,
+    /// When nobody can show to be the holder any more, should that be before the answer is too old.
+    pub until: Option<Timestamp>,
+}
+
+/// The subject of an access token.
+impl From<Caller> for Holder {
+    fn from(caller: Caller) -> Self {
+        Self { name: caller.actor.name.clone(), caller, until: None }
+    }
+}
+
 /// A call that carries a key.
 pub struct KeyedCall {
-    /// Whose key it is; the same key of another caller or tenant is another key.
-    pub caller: Caller,
+    pub holder: Holder,
     /// What the key was used for, such as method and route; for something else it is another key.
     pub operation: String,
     pub key: String,
@@ -81,7 +97,7 @@ impl Service {
                 Reserved::Done(answer) => return Ok(Once::Again(answer)),
             };
             failpoint::hit("idempotency.reserved");
-            let result = run(service.keeping(held.clone(), keep)).await;
+            let result = run(service.keeping(held.clone(), call.holder.until, keep)).await;
             failpoint::hit("idempotency.done");
             if result.is_err() {
                 service.release_key(held).await;
@@ -93,7 +109,7 @@ impl Service {
 
     async fn reserve_key(&self, call: &KeyedCall) -> ServiceResult<Reserved> {
         let wanted = Reservation {
-            tenant: call.caller.tenant.clone(),
+            tenant: call.holder.caller.tenant.clone(),
             key_hash: call.key_hash(),
             fence: i64::from_be_bytes(crate::entropy::bytes()),
         };
@@ -119,12 +135,18 @@ impl Service {
     }
 
     /// Keeps the answer in the transaction of the effect.
-    fn keeping<T>(&self, held: Reservation, keep: impl Fn(&T) -> Kept + Send + Sync + 'static) -> Alongside<T> {
+    fn keeping<T>(
+        &self,
+        held: Reservation,
+        until: Option<Timestamp>,
+        keep: impl Fn(&T) -> Kept + Send + Sync + 'static,
+    ) -> Alongside<T> {
         let keys = Arc::clone(&self.keys);
         Alongside::new(move |conn, outcome| {
             let Kept { answer, account } = keep(outcome);
             let sealed = keys.seal(&bound_to(&held), &answer)?;
-            let expires_at = conn.now()?.after(KEPT);
+            let kept_until = conn.now()?.after(KEPT);
+            let expires_at = until.map_or(kept_until, |until| until.min(kept_until));
             if idempotency::complete(conn, &held, (&sealed, account), expires_at)? {
                 return Ok(());
             }
@@ -147,8 +169,8 @@ impl Service {
 
 impl KeyedCall {
     fn key_hash(&self) -> Vec<u8> {
-        let Caller { tenant, actor } = &self.caller;
-        let parts = [tenant.as_str(), &actor.name, &self.operation, &self.key];
+        let Holder { caller, name, .. } = &self.holder;
+        let parts = [caller.tenant.as_str(), name, &self.operation, &self.key];
         sha256(&parts.map(str::as_bytes))
     }
 

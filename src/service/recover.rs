@@ -5,8 +5,9 @@
 //! directory's marker proves it, given back to the same grant while that lives, and closed otherwise: never reopened to another.
 
 use super::audit::note;
+use super::set_password::Completion;
 use super::set_password::supersede_if_over;
-use super::{Caller, Service, ServiceError, ServiceResult};
+use super::{Alongside, Caller, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Invitation;
 use crate::storage::audit::Actor;
@@ -53,7 +54,9 @@ impl Service {
             return match self.current_user(&stranded).await {
                 Ok(user) if user.marker.as_deref() == Some(marker.as_str()) => {
                     let caller = system(stranded.tenant.clone());
-                    Ok(self.finish(&caller, stranded, user.active, "recovered").await?.is_some())
+                    let (unlocked, alongside) = (user.active, Alongside::nothing());
+                    let completion = Completion { claimed: stranded, unlocked, detail: "recovered", alongside };
+                    Ok(self.finish(&caller, completion).await?.is_some())
                 }
                 // The lease outlasts every deadline, so what is not there by now was never applied.
                 Ok(_) => self.end_stranded(stranded, AcceptEnd::Released).await,

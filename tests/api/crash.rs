@@ -106,6 +106,12 @@ impl World {
         self.call(process, "/v1/redemptions/password", grant, json!({"password": PASSWORD})).await
     }
 
+    async fn set_password_once(&self, process: &Process, grant: &str) -> Option<Reply> {
+        let request = self.client.post(format!("{}/v1/redemptions/password", process.url)).bearer_auth(grant);
+        let request = request.header("Idempotency-Key", "once").json(&json!({"password": PASSWORD}));
+        Some(Reply::read(request.send().await.ok()?).await)
+    }
+
     async fn redeem(&self, process: &Process) -> String {
         let body = json!({"token": self.gateway.last_token().await});
         let redeemed = self.call(process, "/v1/redemptions", "", body).await.unwrap().ok(200);
@@ -266,6 +272,23 @@ async fn dies_while_issuing(place: &str, was_done: bool) {
     let mails = world.mails("invitation_email_link").await;
     assert!(mails.iter().all(|mail| mail["key"] == mails[0]["key"]), "a repeated message is the same message");
     assert_eq!(world.database.count("SELECT count(*) AS count FROM invitation"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_the_answer_of_a_completed_acceptance_comes_again() {
+    let world = World::new(Settings::default()).await;
+    let doomed = world.start(Duration::ZERO, "accept.completed").await;
+    world.issue(&doomed, json!({})).await;
+    world.mail_arrives("invitation_email_link").await;
+    let grant = world.redeem(&doomed).await;
+    assert!(world.set_password_once(&doomed, &grant).await.is_none(), "the answer got lost with the process");
+    doomed.dies().await;
+    let next = world.start(LATER, "").await;
+    let again = world.set_password_once(&next, &grant).await.unwrap();
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.ok(200)["status"], "accepted");
+    world.all_is_well(&next).await;
+    assert_eq!(world.passwords_set(), [json!(PASSWORD)]);
 }
 
 macro_rules! dies {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::directory::Fault;
-use crate::support::{Reply, TestApp, User, token};
+use crate::support::{PASSWORD, Reply, TestApp, User, token};
 
 const KEY: &str = "8e03978e-40d5-43dd-bc93-6894a57f9324";
 const DAY: Duration = Duration::from_hours(24);
@@ -169,6 +169,50 @@ async fn repeat_after_a_while(app: &TestApp, path: &str) {
     app.advance(Duration::from_mins(1));
     assert_repeated(&first, &post(app, path, KEY, &json!({})).await);
     app.work().await;
+}
+
+async fn set_password(app: &TestApp, grant: &str, password: &str) -> Reply {
+    post_as(app, grant, "/v1/redemptions/password", KEY, &json!({"password": password})).await
+}
+
+async fn grant(app: &TestApp) -> String {
+    app.issue(&app.user().await, json!({})).await;
+    let redeemed = app.redeem_token(&app.gateway.last_token().await).await.ok(200);
+    redeemed["grant"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_answer_got_lost_gets_it_again_for_the_same_grant_and_password() {
+    let app = TestApp::spawn().await;
+    let (mine, theirs) = (grant(&app).await, grant(&app).await);
+    set_password(&app, &mine, "short").await.problem(422, "password_rejected");
+    let first = set_password(&app, &mine, PASSWORD).await;
+    assert_repeated(&first, &set_password(&app, &mine, PASSWORD).await);
+    assert_eq!(first.body["status"], "accepted");
+    set_password(&app, &mine, "another good passphrase").await.problem(422, "idempotency_key_reused");
+    app.set_password(&mine, PASSWORD).await.problem(401, "grant_invalid");
+    assert_eq!(set_password(&app, &theirs, PASSWORD).await.header("idempotent-replayed"), "");
+    app.work().await;
+    assert_eq!(app.directory.patches().iter().filter(|patch| patch.replaced("password").is_some()).count(), 2);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_password_is_kept_longer_than_its_grant_lives() {
+    let app = TestApp::spawn().await;
+    let grant = grant(&app).await;
+    set_password(&app, "no-grant", PASSWORD).await.problem(401, "grant_invalid");
+    assert_eq!(app.database.count(KEPT), 0, "without a grant nothing is even reserved");
+    set_password(&app, &grant, PASSWORD).await.ok(200);
+    let bytes = app.database.raw_bytes();
+    assert!(!bytes.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
+    app.work().await;
+    assert_eq!(app.database.count(KEPT), 1);
+    app.advance(Duration::from_mins(11));
+    set_password(&app, &grant, PASSWORD).await.problem(401, "grant_invalid");
+    app.sweep().await;
+    assert_eq!(app.database.count(KEPT), 0);
+    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
