@@ -126,6 +126,11 @@ pub(super) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Ok(Some(text.to_owned()))
 }
 
+/// Whether nothing was done for this answer.
+pub(super) fn is_repeated(response: &HttpResponse) -> bool {
+    response.headers().contains_key(REPLAYED)
+}
+
 /// Digest of a body's bytes, left with the request that carried a key.
 struct BodyDigest(Vec<u8>);
 
@@ -133,8 +138,13 @@ struct BodyDigest(Vec<u8>);
 /// count.
 pub(super) fn note_body(request: &HttpRequest, body: &[u8]) {
     if request.headers().contains_key(NAME) {
-        request.extensions_mut().insert(BodyDigest(sha256(&[body])));
+        note_digest(request, sha256(&[body]));
     }
+}
+
+/// As [`note_body`], of a body that is too long to be held.
+pub(super) fn note_digest(request: &HttpRequest, digest: Vec<u8>) {
+    request.extensions_mut().insert(BodyDigest(digest));
 }
 
 /// Method and route: a key means something else in another operation.

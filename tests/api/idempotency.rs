@@ -10,6 +10,7 @@ use invited::storage::{StorageError, accounts, idempotency};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use crate::bulk::{BULK, lines, row, run};
 use crate::support::directory::Fault;
 use crate::support::{PASSWORD, Reply, TestApp, User, token};
 
@@ -169,6 +170,29 @@ async fn repeat_after_a_while(app: &TestApp, path: &str) {
     app.advance(Duration::from_mins(1));
     assert_repeated(&first, &post(app, path, KEY, &json!({})).await);
     app.work().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_many_rows_becomes_one_job_however_often_it_is_sent() {
+    let app = TestApp::spawn().await;
+    let body = lines(&[row("alex"), row("kim")]);
+    let send = |body: String| {
+        let request = app.request("POST", BULK).bearer_auth(app.token()).header("Idempotency-Key", KEY);
+        app.send(request.header("Content-Type", "application/x-ndjson").body(body))
+    };
+    send(String::new()).await.problem(400, "bulk_empty");
+    let first = send(body.clone()).await;
+    assert_eq!((first.status, first.header("location").starts_with(BULK)), (202, true), "{}", first.text);
+    assert_repeated(&first, &send(body.clone()).await);
+    send(lines(&[row("alex")])).await.problem(422, "idempotency_key_reused");
+    run(&app).await;
+    assert_repeated(&first, &send(body).await);
+    run(&app).await;
+    app.work().await;
+    assert_eq!((app.database.count(INVITATIONS), app.gateway.received("email").await.len()), (2, 2));
+    let jobs = "SELECT count(*) AS count FROM bulk_job WHERE status NOT IN ('discarded', 'receiving')";
+    assert_eq!(app.database.count(jobs), 1);
+    app.finish().await;
 }
 
 async fn set_password(app: &TestApp, grant: &str, password: &str) -> Reply {
