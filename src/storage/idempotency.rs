@@ -125,11 +125,12 @@ pub fn delete_expired(conn: &mut Connection, limit: i64) -> Result<usize, Storag
     Ok(on_backend!(conn, |c| diesel::delete(target).execute(c))?)
 }
 
-/// Deletes the kept answers that speak of the account; returns how many that were. A repeat of such a call is then a new one.
+/// Deletes the kept answers that speak of the account. A repeat of such a call is then a new one.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn erase_account(conn: &mut Connection, tenant: &TenantId, account: AccountId) -> Result<usize, StorageError> {
+pub fn erase_account(conn: &mut Connection, tenant: &TenantId, account: AccountId) -> Result<(), StorageError> {
     let of_account = k::tenant.eq(tenant.as_str()).and(k::account_id.eq(account.to_string()));
-    Ok(on_backend!(conn, |c| diesel::delete(QueryDsl::filter(k::table, of_account)).execute(c))?)
+    on_backend!(conn, |c| diesel::delete(QueryDsl::filter(k::table, of_account)).execute(c))?;
+    Ok(())
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use invited::clock::Clock as _;
-use invited::domain::ids::{AccountId, AccountKey, Realm, TenantId, Username};
-use invited::storage::{StorageError, accounts, idempotency};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -327,27 +325,15 @@ async fn a_key_must_be_one_and_without_one_nothing_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_kept_of_an_account_can_be_erased() {
+async fn what_is_kept_of_a_person_goes_with_the_person() {
     let app = TestApp::spawn().await;
     let (alex, kim) = (app.user().await, app.user().await);
     issue(&app, "alex", &invite(&alex)).await.ok(201);
     issue(&app, "kim", &invite(&kim)).await.ok(201);
-    let account = account_of(&app, &alex).await;
-    assert_eq!((erase(&app, "acme", account).await, erase(&app, "default", account).await), (0, 1));
-    assert_eq!(app.database.count(KEPT), 1);
     app.work().await;
+    let erase = app.request("DELETE", &format!("/v1/accounts/PRIMARY/{}", alex.username)).bearer_auth(app.token());
+    app.send(erase).await.ok(204);
+    assert_eq!(app.database.count(KEPT), 1);
+    assert_eq!(issue(&app, "kim", &invite(&kim)).await.header("idempotent-replayed"), "true");
     app.finish().await;
-}
-
-async fn erase(app: &TestApp, tenant: &str, account: AccountId) -> usize {
-    let (store, tenant) = (app.store(), TenantId::parse(tenant).unwrap());
-    let erased: Result<usize, StorageError> =
-        store.write(move |conn| idempotency::erase_account(conn, &tenant, account)).await;
-    erased.unwrap()
-}
-
-async fn account_of(app: &TestApp, user: &User) -> AccountId {
-    let (store, key) = (app.store(), AccountKey::new(&Realm::primary(), &Username::parse(&user.username).unwrap()));
-    let found = store.read(move |conn| accounts::find(conn, &TenantId::default_tenant(), &key)).await;
-    found.unwrap().unwrap().id
 }
