@@ -77,6 +77,25 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
     }
 }
 
+/// POSTs that neither create nor send anything.
+const WITHOUT_KEY: [&str; 2] = ["/preview", "/cancel"];
+
+#[test]
+fn what_creates_or_sends_can_be_repeated_by_its_key() {
+    let document = document();
+    for (name, operation) in operations(&document).into_iter().filter(|(name, _)| name.starts_with("post ")) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let key = parameters.filter(|parameter| parameter["name"] == "Idempotency-Key").count();
+        let expected = usize::from(!WITHOUT_KEY.iter().any(|end| name.ends_with(end)));
+        assert_eq!(key, expected, "{name}: see CONTRIBUTING.md, \"Adding an endpoint\"");
+    }
+    let issue = &document["paths"]["/v1/invitations"]["post"]["responses"];
+    assert!(issue["201"]["headers"]["Idempotent-Replayed"].is_object());
+    for (status, code) in [("409", "idempotency_in_progress"), ("422", "idempotency_key_reused")] {
+        assert!(issue[status]["description"].as_str().unwrap().contains(code), "{status}");
+    }
+}
+
 #[test]
 fn requests_have_examples_and_take_no_unknown_fields() {
     let document = document();

@@ -4,7 +4,7 @@
 //! invitations. Nothing derived here is ever stored; a database alone reveals no secret and can check none.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::{digest, hkdf, hmac};
 use zeroize::Zeroizing;
 
 const NONCE_LEN: usize = 12;
@@ -31,6 +31,8 @@ pub enum MacPurpose {
     Replay,
     /// Places in lists that callers bring back.
     Cursor,
+    /// Recognising the repeat of a call that carries a key.
+    Call,
 }
 
 struct KeySet {
@@ -39,6 +41,7 @@ struct KeySet {
     otp: hmac::Key,
     replay: hmac::Key,
     cursor: hmac::Key,
+    call: hmac::Key,
     outbox: RandomizedNonceKey,
     grant: Zeroizing<[u8; 32]>,
     pepper: Zeroizing<[u8; 32]>,
@@ -77,6 +80,20 @@ impl Keyring {
     #[must_use]
     pub fn verify_mac(&self, kid: &str, purpose: MacPurpose, parts: &[&[u8]], mac: &[u8]) -> bool {
         self.find(kid).is_some_and(|set| hmac::verify(set.mac_key(purpose), &framed(parts), mac).is_ok())
+    }
+
+    /// As [`Keyring::mac`], with the name of its key in front: `kid:MAC`, to be kept.
+    #[must_use]
+    pub fn named_mac(&self, purpose: MacPurpose, parts: &[&[u8]]) -> Vec<u8> {
+        [self.first.kid.as_bytes(), b":", &self.mac(purpose, parts)].concat()
+    }
+
+    /// Checks a MAC made by [`Keyring::named_mac`], in constant time.
+    #[must_use]
+    pub fn verify_named_mac(&self, purpose: MacPurpose, parts: &[&[u8]], named: &[u8]) -> bool {
+        let at = named.iter().position(|byte| *byte == b':');
+        let Some((kid, [_, mac @ ..])) = at.and_then(|at| named.split_at_checked(at)) else { return false };
+        std::str::from_utf8(kid).is_ok_and(|kid| self.verify_mac(kid, purpose, parts, mac))
     }
 
     /// Encrypts `plain`, bound to `bound_to` (it opens only with the same): `kid length, kid, nonce, ciphertext, tag`.
@@ -145,6 +162,7 @@ impl KeySet {
             otp: mac_key("otp")?,
             replay: mac_key("replay")?,
             cursor: mac_key("cursor")?,
+            call: mac_key("call")?,
             outbox: RandomizedNonceKey::new(&AES_256_GCM, &*derive(&secret, "outbox")?)
                 .or(Err(KeyError::Derivation))?,
             grant: derive(&secret, "grant")?,
@@ -158,6 +176,7 @@ impl KeySet {
             MacPurpose::Otp => &self.otp,
             MacPurpose::Replay => &self.replay,
             MacPurpose::Cursor => &self.cursor,
+            MacPurpose::Call => &self.call,
         }
     }
 }
@@ -168,6 +187,12 @@ fn derive(secret: &hkdf::Prk, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyErr
     let output = secret.expand(&info, hkdf::HKDF_SHA256).or(Err(KeyError::Derivation))?;
     output.fill(&mut *key).or(Err(KeyError::Derivation))?;
     Ok(key)
+}
+
+/// SHA-256 of the parts, length-prefixed as for a MAC: a name for them that any process can make, whatever keys it has.
+#[must_use]
+pub fn sha256(parts: &[&[u8]]) -> Vec<u8> {
+    digest::digest(&digest::SHA256, &framed(parts)).as_ref().to_vec()
 }
 
 /// Each part behind its length, so that ("ab","c") and ("a","bc") differ.
@@ -196,6 +221,10 @@ mod tests {
         let mac = old.mac(MacPurpose::Otp, &[b"a", b"b"]);
         let sealed = old.seal(&[b"row"], b"secret").unwrap();
         assert!(rotated.verify_mac("k1", MacPurpose::Otp, &[b"a", b"b"], &mac));
+        let named = old.named_mac(MacPurpose::Call, &[b"a"]);
+        assert!(rotated.verify_named_mac(MacPurpose::Call, &[b"a"], &named));
+        assert!(!rotated.verify_named_mac(MacPurpose::Call, &[b"b"], &named));
+        assert!(!rotated.verify_named_mac(MacPurpose::Call, &[b"a"], b"k1"));
         assert_eq!(&**rotated.open(&[b"row"], &sealed).unwrap(), b"secret");
         assert_eq!(rotated.signing_kid(), "k2");
         assert!(ring(&[("k2", 2)]).open(&[b"row"], &sealed).is_err());

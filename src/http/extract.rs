@@ -11,6 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::idempotency;
 use super::problem::Problem;
 use crate::domain::ids::{InvitationId, Realm, Username};
 use crate::domain::text::TextError;
@@ -44,6 +45,7 @@ pub(super) fn read<T: DeserializeOwned, const MAX: usize>(
     let is_known = types.iter().any(|known| request.content_type().eq_ignore_ascii_case(known));
     let has_type = request.headers().contains_key(CONTENT_TYPE);
     let payload = web::Payload::from_request(request, payload);
+    let request = request.clone();
     async move {
         if has_type && !is_known {
             return Err(unsupported_media_type(&types.join(" or ")));
@@ -51,6 +53,7 @@ pub(super) fn read<T: DeserializeOwned, const MAX: usize>(
         let bytes = payload.await.map_err(|_| unreadable_body())?.to_bytes_limited(MAX);
         let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
         let bytes = bytes.map_err(|_| too_large(MAX))?.map_err(|_| unreadable_body())?;
+        idempotency::note_body(&request, &bytes);
         match (bytes.is_empty(), has_type) {
             // No body at all says as much as an empty object.
             (true, false) => parse(b"{}"),

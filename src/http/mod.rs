@@ -10,6 +10,7 @@ mod cors;
 mod deliveries;
 mod extract;
 mod health;
+mod idempotency;
 mod invitations;
 mod jwks;
 mod limit;

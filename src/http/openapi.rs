@@ -1,5 +1,6 @@
 //! The OpenAPI document: made from the handlers, checked in under `openapi/`, served at `/openapi.json`.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder, ServerVariableBuilder,
@@ -7,7 +8,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::routes;
+use super::{idempotency, routes};
 
 const DESCRIPTION: &str = "Takes a person who was just added to a user directory from invited to signed in: issues invitations by \
 e-mail link, e-mail OTP or SMS OTP, validates them, and sets the password in the directory.\n\n\
@@ -62,16 +63,23 @@ pub fn document() -> OpenApi {
         .openapi(frame())
         .configure(|config: &mut ServiceConfig<'_>| routes::api(config))
         .split_for_parts();
-    name_problems(&mut api);
+    for operation in operations(&mut api) {
+        idempotency::document(operation);
+        name_problems(operation);
+    }
     api
 }
 
-/// Gives refusals the media type that they are sent with.
-fn name_problems(document: &mut OpenApi) {
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
     let items = document.paths.paths.values_mut();
-    let operations =
-        items.flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete]);
-    let responses = operations.flatten().flat_map(|operation| operation.responses.responses.iter_mut());
+    items
+        .flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete])
+        .filter_map(Option::as_mut)
+}
+
+/// Gives refusals the media type that they are sent with.
+fn name_problems(operation: &mut Operation) {
+    let responses = operation.responses.responses.iter_mut();
     for (_, response) in responses.filter(|(status, _)| !status.starts_with('2')) {
         if let RefOr::T(response) = response {
             let content = std::mem::take(&mut response.content).into_values();

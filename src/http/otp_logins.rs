@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::{Authorized, OtpVerify};
 use super::extract::{Body, realm, username};
+use super::idempotency;
 use super::problem::Problem;
-use super::redemptions::idempotency_key;
 use crate::domain::otp::Otp;
 use crate::service::otp_login::OtpLogin;
 use crate::service::redeem::Code;
@@ -69,7 +69,7 @@ pub(super) async fn check_otp_login(
         username: username("/username", &body.username)?,
         realm: realm("/realm", body.realm.as_deref())?,
         otp: Otp::typed(&zeroize::Zeroizing::new(body.otp)),
-        idempotency_key: idempotency_key(&request)?,
+        idempotency_key: idempotency::key(&request)?,
     };
     let answer = match state.service.otp_login(&authorized.caller, code).await? {
         OtpLogin::PasswordSetupRequired { redeemed, setup_url } => OtpLoginAnswer::PasswordSetupRequired {

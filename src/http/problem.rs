@@ -203,7 +203,8 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::ResendTooSoon(wait)
         | Refusal::AcceptInProgress(wait)
         | Refusal::NotReady(wait)
-        | Refusal::DirectoryUnavailable(wait) => problem = problem.retry_in(wait),
+        | Refusal::DirectoryUnavailable(wait)
+        | Refusal::IdempotencyInProgress(wait) => problem = problem.retry_in(wait),
         Refusal::Overloaded => problem = problem.retry_in(OVERLOAD_RETRY),
         Refusal::GrantInvalid => problem.challenge = Some("Bearer error=\"invalid_token\""),
         Refusal::PasswordRejected(refusals) => problem.reasons = refusals.into_iter().map(Reason::from).collect(),
@@ -223,6 +224,7 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::Over(_)
         | Refusal::AccountDisabled
         | Refusal::UserGone
+        | Refusal::IdempotencyKeyReused
         | Refusal::BulkJobNotFound
         | Refusal::BulkJobDone
         | Refusal::BulkEmpty
@@ -272,6 +274,10 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::AccountDisabled => (S::FORBIDDEN, "account_disabled", "The account is locked or disabled by somebody else."),
         R::UserGone => (S::CONFLICT, "user_gone", "The account does not exist any more."),
         R::DirectoryUnavailable(_) => (DOWN, "directory_unavailable", "The user directory does not answer; try again."),
+        R::IdempotencyKeyReused => (RULE, "idempotency_key_reused", "The key was used for another request."),
+        R::IdempotencyInProgress(_) => {
+            (S::CONFLICT, "idempotency_in_progress", "The first call with this key still runs.")
+        }
         R::Overloaded => (DOWN, "overloaded", "Too much is going on; try again."),
         R::RepeatedInBulk => (S::CONFLICT, "invitation_exists", "A row before this one invites the same account."),
         R::BulkReturnsNoSecrets => {

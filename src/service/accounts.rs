@@ -2,7 +2,7 @@
 
 use super::error::lookup_refusal;
 use super::sync::enqueue_sync;
-use super::{Caller, Refusal, Service, ServiceResult};
+use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountKey, Realm, Username};
 use crate::domain::invitation::Invitation;
@@ -10,6 +10,7 @@ use crate::storage::audit::{Event, record};
 use crate::storage::{Connection, StorageError, accounts, invitations};
 
 /// An account with its live invitation, if it has one.
+#[derive(Clone)]
 pub struct AccountSnapshot {
     pub account: Account,
     pub live: Option<Invitation>,
@@ -44,8 +45,10 @@ impl Service {
         caller: &Caller,
         realm: &Realm,
         username: &Username,
+        alongside: Alongside<AccountSnapshot>,
     ) -> ServiceResult<AccountSnapshot> {
-        self.override_lock(caller, realm, username, Some(LockReason::AdminInitiated)).await
+        let fresh = self.known_account(caller, realm, username).await?;
+        self.override_lock(caller, fresh, Some(LockReason::AdminInitiated), alongside).await
     }
 
     /// Lifts any lock of ours and clears the budget of wrong codes. A lock that was there before ours stays.
@@ -57,18 +60,19 @@ impl Service {
         caller: &Caller,
         realm: &Realm,
         username: &Username,
+        alongside: Alongside<AccountSnapshot>,
     ) -> ServiceResult<AccountSnapshot> {
-        self.override_lock(caller, realm, username, None).await
+        let fresh = self.known_account(caller, realm, username).await?;
+        self.override_lock(caller, fresh, None, alongside).await
     }
 
     async fn override_lock(
         &self,
         caller: &Caller,
-        realm: &Realm,
-        username: &Username,
+        fresh: Account,
         reason: Option<LockReason>,
+        alongside: Alongside<AccountSnapshot>,
     ) -> ServiceResult<AccountSnapshot> {
-        let fresh = self.known_account(caller, realm, username).await?;
         let actor = caller.actor.clone();
         let snapshot = self
             .store
@@ -92,7 +96,9 @@ impl Service {
                 };
                 record(conn, &actor, now, &event)?;
                 let account = accounts::find(conn, &account.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
-                account_snapshot(conn, account)
+                let snapshot = account_snapshot(conn, account)?;
+                alongside.write(conn, &snapshot)?;
+                Ok::<_, ServiceError>(snapshot)
             })
             .await?;
         self.wake.notify_one();

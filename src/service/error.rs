@@ -65,6 +65,10 @@ pub enum Refusal {
     UserGone,
     /// Nothing was done, or the same call may be repeated.
     DirectoryUnavailable(Duration),
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused,
+    /// The first call with this idempotency key still runs.
+    IdempotencyInProgress(Duration),
     /// Too many slow hashes are waiting already.
     Overloaded,
     BulkJobNotFound,

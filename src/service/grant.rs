@@ -34,6 +34,8 @@ pub(super) struct Grant {
     pub(super) invitation: InvitationId,
     pub(super) generation: i64,
     pub(super) id: GrantId,
+    /// It is good for nothing afterwards.
+    pub(super) end: Timestamp,
 }
 
 /// The grant that the invitation's row names, as its bearer gets it: `(jwt, end)`.
@@ -81,5 +83,6 @@ pub(super) fn verify(keys: &Keyring, tenant: &TenantId, jwt: &str, now: Timestam
         invitation: InvitationId::parse(&claims.sub)?,
         generation: claims.r#gen,
         id: GrantId::parse(&claims.jti)?,
+        end: Timestamp::from_millis(claims.exp.checked_mul(1000)?),
     })
 }

@@ -12,6 +12,7 @@ use crate::storage::deliveries::{self, Delivery};
 use crate::storage::{Connection, accounts, invitations};
 
 /// An invitation at one moment, with what belongs to it.
+#[derive(Clone)]
 pub struct Snapshot {
     pub invitation: Invitation,
     /// The state that holds at the moment of the snapshot.

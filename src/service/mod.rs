@@ -12,6 +12,7 @@ pub mod erase;
 pub mod error;
 mod grant;
 mod hashing;
+pub mod idempotency;
 pub mod issue;
 pub mod lists;
 pub mod lookup;

@@ -1,11 +1,13 @@
-//! What nobody asks for: invitations that ran out, and acceptances whose process died or whose directory never answered.
+//! What nobody asks for: invitations that ran out, acceptances whose process died or whose directory never answered, and answers
+//! kept for repetitions that need not be any more.
 //!
 //! Expiry is enforced where a secret is used; here it is only written down. A stranded acceptance is completed when the
 //! directory's marker proves it, given back to the same grant while that lives, and closed otherwise: never reopened to another.
 
 use super::audit::note;
+use super::set_password::Completion;
 use super::set_password::supersede_if_over;
-use super::{Caller, Service, ServiceError, ServiceResult};
+use super::{Alongside, Caller, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Invitation;
 use crate::storage::audit::Actor;
@@ -23,7 +25,7 @@ impl Service {
     pub async fn sweep(&self) -> ServiceResult<usize> {
         let expired = self.note_expired().await?;
         let stranded = self.store.read(|conn| invitations::list_stranded(conn, BATCH)).await?;
-        let mut settled = expired;
+        let mut settled = expired + self.forget_calls().await?;
         for invitation in stranded {
             settled += usize::from(self.settle_stranded(invitation).await?);
         }
@@ -52,7 +54,9 @@ impl Service {
             return match self.current_user(&stranded).await {
                 Ok(user) if user.marker.as_deref() == Some(marker.as_str()) => {
                     let caller = system(stranded.tenant.clone());
-                    Ok(self.finish(&caller, stranded, user.active, "recovered").await?.is_some())
+                    let (unlocked, alongside) = (user.active, Alongside::nothing());
+                    let completion = Completion { claimed: stranded, unlocked, detail: "recovered", alongside };
+                    Ok(self.finish(&caller, completion).await?.is_some())
                 }
                 // The lease outlasts every deadline, so what is not there by now was never applied.
                 Ok(_) => self.end_stranded(stranded, AcceptEnd::Released).await,

@@ -247,22 +247,15 @@ impl Service {
 
     fn is_replay(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> bool {
         let grant_lives = invitation.grant_expires_at.is_some_and(|end| end > self.clock.now());
-        let Some(stored) = &invitation.otp_replay else { return false };
-        let Some((kid, mac)) = stored.iter().position(|byte| *byte == b':').and_then(|at| stored.split_at_checked(at))
-        else {
-            return false;
+        let is_it = |stored: &Vec<u8>| {
+            replay_parts(invitation, replay, |parts| self.keys.verify_named_mac(MacPurpose::Replay, parts, stored))
         };
-        let kid = std::str::from_utf8(kid).unwrap_or_default();
-        let mac = mac.strip_prefix(b":").unwrap_or_default();
-        grant_lives
-            && invitation.grant.is_some()
-            && replay_parts(invitation, replay, |parts| self.keys.verify_mac(kid, MacPurpose::Replay, parts, mac))
+        grant_lives && invitation.grant.is_some() && invitation.otp_replay.as_ref().is_some_and(is_it)
     }
 
-    /// What recognises the repeat of this redemption: `kid:MAC(invitation, generation, key, code)`.
+    /// What recognises the repeat of this redemption: a MAC of invitation, generation, key and code.
     fn replay_mac(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> Vec<u8> {
-        let mac = replay_parts(invitation, replay, |parts| self.keys.mac(MacPurpose::Replay, parts));
-        [self.keys.signing_kid().as_bytes(), b":", &mac].concat()
+        replay_parts(invitation, replay, |parts| self.keys.named_mac(MacPurpose::Replay, parts))
     }
 }
 

@@ -4,7 +4,7 @@ use super::audit::note;
 use super::issue::account_row;
 use super::lookup::{Snapshot, snapshot};
 use super::sync::enqueue_sync;
-use super::{Caller, Refusal, Service, ServiceResult};
+use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::account::LockReason;
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{RevokeReason, Status};
@@ -12,15 +12,29 @@ use crate::storage::transitions::{ACCEPT_LEASE, Close};
 use crate::storage::{Connection, accounts, invitations, outbox, transitions};
 
 impl Service {
-    /// Revokes the invitation; with `unlock`, our own lock of its account is lifted too. Revoking twice is one revocation.
+    /// Revokes the invitation; with `unlock`, our own lock of its account is lifted too. Revoking twice is one revocation. Writes
+    /// what belongs to it `alongside`.
     ///
     /// # Errors
     /// [`Refusal::AcceptInProgress`] while a password is being set, [`Refusal::NotRevocable`] afterwards, or a failure.
-    pub async fn revoke(&self, caller: &Caller, id: InvitationId, unlock: bool) -> ServiceResult<Snapshot> {
+    pub async fn revoke(
+        &self,
+        caller: &Caller,
+        id: InvitationId,
+        unlock: bool,
+        alongside: Alongside<Snapshot>,
+    ) -> ServiceResult<Snapshot> {
         let caller = caller.clone();
-        let snapshot = self.store.write(move |conn| revoke(conn, &caller, id, unlock)).await?;
+        let revoked = self
+            .store
+            .write(move |conn| {
+                let revoked = revoke(conn, &caller, id, unlock)?;
+                alongside.write(conn, &revoked)?;
+                Ok::<_, ServiceError>(revoked)
+            })
+            .await?;
         self.wake.notify_one();
-        Ok(snapshot)
+        Ok(revoked)
     }
 }
 

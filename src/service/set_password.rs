@@ -10,16 +10,17 @@ use std::time::Duration;
 use super::audit::note;
 use super::error::{DIRECTORY_RETRY, PasswordRefusal};
 use super::grant::{self, Grant};
+use super::idempotency::Holder;
 use super::issue::account_row;
 use super::mint::payload_for;
 use super::person::address;
 use super::sync::enqueue_sync;
-use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
+use super::{Actor, Alongside, Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::domain::account::{Account, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::grace::LiveSecret;
-use crate::domain::ids::{GrantId, MessageId};
+use crate::domain::ids::{AccountId, GrantId, MessageId};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::otp::Otp;
@@ -37,6 +38,7 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(50);
 /// A password that was set.
 #[derive(Debug)]
 pub struct Accepted {
+    pub account: AccountId,
     pub accepted_at: Timestamp,
     pub redirect_url: Option<String>,
 }
@@ -45,6 +47,16 @@ pub struct Accepted {
 struct Claim {
     invitation: Invitation,
     account: Account,
+}
+
+/// What is to be written down once the directory has the password.
+pub(super) struct Completion {
+    pub(super) claimed: Invitation,
+    /// Whether our lock was lifted by the same request.
+    pub(super) unlocked: bool,
+    /// For the audit trail.
+    pub(super) detail: &'static str,
+    pub(super) alongside: Alongside<Accepted>,
 }
 
 /// How the directory's part of the saga went.
@@ -59,7 +71,17 @@ enum Attempt {
 }
 
 impl Service {
-    /// Sets the password of the invitation that the grant is for.
+    /// Whose key an idempotency key is that comes with this grant: the grant's, for as long as it lives. Nothing is kept longer, since
+    /// the fingerprint of such a call covers a password.
+    ///
+    /// # Errors
+    /// [`Refusal::GrantInvalid`] when it is not a living grant of ours.
+    pub fn holder_by_grant(&self, caller: &Caller, jwt: &str) -> ServiceResult<Holder> {
+        let grant = grant::verify(&self.keys, &caller.tenant, jwt, self.clock.now()).ok_or(Refusal::GrantInvalid)?;
+        Ok(Holder { caller: caller.clone(), name: grant.id.to_string(), until: Some(grant.end) })
+    }
+
+    /// Sets the password of the invitation that the grant is for, and writes what belongs to it `alongside`.
     ///
     /// Runs to its end even when the caller hangs up.
     ///
@@ -70,14 +92,21 @@ impl Service {
         caller: &Caller,
         jwt: &str,
         password: Password,
+        alongside: Alongside<Accepted>,
     ) -> ServiceResult<Accepted> {
         let grant = grant::verify(&self.keys, &caller.tenant, jwt, self.clock.now()).ok_or(Refusal::GrantInvalid)?;
         let (service, caller) = (Arc::clone(self), caller.clone());
-        let saga = tokio::spawn(async move { service.accept(&caller, &grant, &password).await });
+        let saga = tokio::spawn(async move { service.accept(&caller, &grant, &password, alongside).await });
         saga.await.map_err(|_| Failure::Cancelled)?
     }
 
-    async fn accept(&self, caller: &Caller, grant: &Grant, password: &Password) -> ServiceResult<Accepted> {
+    async fn accept(
+        &self,
+        caller: &Caller,
+        grant: &Grant,
+        password: &Password,
+        alongside: Alongside<Accepted>,
+    ) -> ServiceResult<Accepted> {
         let seen = self.holder_of(&caller.tenant, grant).await?.ok_or(Refusal::GrantInvalid)?;
         self.check_password(&seen, password).await?;
         failpoint::hit("accept.before_claim");
@@ -87,7 +116,7 @@ impl Service {
         let attempt = attempt.unwrap_or(Attempt::Unknown);
         failpoint::hit("accept.applied");
         match attempt {
-            Attempt::Applied => self.complete(caller, claim).await,
+            Attempt::Applied => self.complete(caller, claim, alongside).await,
             Attempt::Refused(refusal) => {
                 self.end(caller, claim, AcceptEnd::Released).await?;
                 Err(refusal.into())
@@ -191,51 +220,20 @@ impl Service {
         invitation.accept_lease_until.map_or(ACCEPT_LEASE, |until| until.since(self.clock.now()))
     }
 
-    async fn complete(&self, caller: &Caller, claim: Claim) -> ServiceResult<Accepted> {
-        let redirect_url = claim.invitation.terms.redirect_url.clone();
-        let accepted_at = self.finish(caller, claim.invitation, claim.account.unlocks_on_acceptance(), "").await?;
+    async fn complete(&self, caller: &Caller, claim: Claim, alongside: Alongside<Accepted>) -> ServiceResult<Accepted> {
+        let unlocked = claim.account.unlocks_on_acceptance();
+        let completion = Completion { claimed: claim.invitation, unlocked, detail: "", alongside };
+        let accepted = self.finish(caller, completion).await?;
         failpoint::hit("accept.completed");
-        let accepted_at = accepted_at.ok_or(Refusal::AcceptInProgress(ACCEPT_LEASE))?;
-        Ok(Accepted { accepted_at, redirect_url })
+        accepted.ok_or_else(|| Refusal::AcceptInProgress(ACCEPT_LEASE).into())
     }
 
     /// Writes down that the password is set, for whoever holds the claimed fence; `None` when that is somebody else by now. Once is
     /// enough: when it was written down already for this fence, by the sweep or before a lost commit's repeat, that counts.
-    pub(super) async fn finish(
-        &self,
-        caller: &Caller,
-        claimed: Invitation,
-        unlocked: bool,
-        detail: &'static str,
-    ) -> ServiceResult<Option<Timestamp>> {
-        let activation = self.activation_message(&claimed).await?;
+    pub(super) async fn finish(&self, caller: &Caller, completion: Completion) -> ServiceResult<Option<Accepted>> {
+        let activation = self.activation_message(&completion.claimed).await?;
         let actor = caller.actor.clone();
-        let accepted = self
-            .store
-            .write(move |conn| {
-                let account = accounts::find_locked(conn, &claimed.tenant, &claimed.account_key())?;
-                let Some(account) = account else { return Ok(None) };
-                let now = conn.now()?;
-                if !transitions::end_accept(conn, &claimed, &AcceptEnd::Accepted, now)? {
-                    let current = invitations::find(conn, &claimed.tenant, claimed.id)?;
-                    let is_ours = |current: &Invitation| current.accept_fence == claimed.accept_fence;
-                    return Ok::<_, ServiceError>(current.filter(is_ours).and_then(|current| current.accepted_at));
-                }
-                let lifted = unlocked && account.unlocks_on_acceptance();
-                accounts::settle_acceptance(conn, &account, lifted, now)?;
-                if unlocked && !lifted {
-                    // Something else was wanted of the lock meanwhile, which our unlocking may have undone.
-                    accounts::want_lock(conn, &account, account.lock_reason, now)?;
-                    enqueue_sync(conn, &account, Some(claimed.id), now)?;
-                }
-                outbox::supersede(conn, claimed.id, now)?;
-                if let Some((id, payload)) = &activation {
-                    enqueue_activation(conn, &claimed, (*id, payload.clone()), now)?;
-                }
-                note(conn, &actor, now, ("invitation.accepted", detail), &claimed)?;
-                Ok(Some(now))
-            })
-            .await?;
+        let accepted = self.store.write(move |conn| completion.store(conn, &actor, activation.as_ref())).await?;
         self.wake.notify_one();
         Ok(accepted)
     }
@@ -273,6 +271,51 @@ impl Service {
 fn known_codes(invitation: &Invitation) -> Vec<LiveSecret> {
     let secrets = invitation.known_secrets().into_iter();
     secrets.filter(|secret| secret.context.method.is_otp()).collect()
+}
+
+impl Completion {
+    fn store(
+        &self,
+        conn: &mut Connection,
+        actor: &Actor,
+        activation: Option<&(MessageId, Vec<u8>)>,
+    ) -> ServiceResult<Option<Accepted>> {
+        let Some(accepted_at) = self.accepted_at(conn, actor, activation)? else { return Ok(None) };
+        let (account, redirect_url) = (self.claimed.account, self.claimed.terms.redirect_url.clone());
+        let accepted = Accepted { account, accepted_at, redirect_url };
+        self.alongside.write(conn, &accepted)?;
+        Ok(Some(accepted))
+    }
+
+    fn accepted_at(
+        &self,
+        conn: &mut Connection,
+        actor: &Actor,
+        activation: Option<&(MessageId, Vec<u8>)>,
+    ) -> ServiceResult<Option<Timestamp>> {
+        let claimed = &self.claimed;
+        let account = accounts::find_locked(conn, &claimed.tenant, &claimed.account_key())?;
+        let Some(account) = account else { return Ok(None) };
+        let now = conn.now()?;
+        if !transitions::end_accept(conn, claimed, &AcceptEnd::Accepted, now)? {
+            let current = invitations::find(conn, &claimed.tenant, claimed.id)?;
+            let ours = current.filter(|current| current.accept_fence == claimed.accept_fence);
+            return Ok(ours.and_then(|current| current.accepted_at));
+        }
+        let lifted = self.unlocked && account.unlocks_on_acceptance();
+        accounts::settle_acceptance(conn, &account, lifted, now)?;
+        if self.unlocked && !lifted {
+            // Something else was wanted of the lock meanwhile, which our unlocking may have undone.
+            accounts::want_lock(conn, &account, account.lock_reason, now)?;
+            enqueue_sync(conn, &account, Some(claimed.id), now)?;
+        }
+        outbox::supersede(conn, claimed.id, now)?;
+        if let Some((id, payload)) = activation {
+            enqueue_activation(conn, claimed, (*id, payload.clone()), now)?;
+        }
+        note(conn, actor, now, ("invitation.accepted", self.detail), claimed)?;
+        Ok(Some(now))
+    }
 }
 
 fn enqueue_activation(

@@ -11,6 +11,7 @@ pub(crate) mod connection;
 pub mod deliveries;
 pub mod diagnosis;
 pub mod error;
+pub mod idempotency;
 pub mod invitations;
 pub mod lists;
 pub mod migrations;

@@ -11,6 +11,7 @@ use diesel::sql_types::Bool;
 
 use super::connection::{Connection, on_backend};
 use super::error::{StorageError, readable};
+use super::idempotency;
 use super::outbox::UNSETTLED;
 use super::schema::{account as a, invitation as i, outbox as o};
 use crate::domain::account::{Account, Hold};
@@ -133,6 +134,7 @@ pub fn erase(conn: &mut Connection, account: &Account) -> Result<(), StorageErro
     on_backend!(conn, |c| diesel::delete(of_invitations).execute(c))?;
     let of_account = o::table.filter(o::tenant.eq(tenant).and(o::account_id.eq(account.id.to_string())));
     on_backend!(conn, |c| diesel::delete(of_account).execute(c))?;
+    idempotency::erase_account(conn, &account.tenant, account.id)?;
     let row = a::table.find((tenant, &key.realm, &key.username));
     on_backend!(conn, |c| diesel::delete(row).execute(c))?;
     Ok(())

@@ -122,6 +122,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency (key_hash) {
+        key_hash -> Binary,
+        tenant -> Text,
+        fingerprint -> Binary,
+        fence -> BigInt,
+        answer -> Nullable<Binary>,
+        account_id -> Nullable<Text>,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
     bulk_job (id) {
         id -> Text,
         tenant -> Text,
@@ -163,6 +176,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     invitation,
     outbox,
     audit_event,
+    idempotency,
     bulk_job,
     bulk_row
 );

@@ -93,6 +93,13 @@ impl World {
         self.call(process, "/v1/invitations", &issue_token(LATER), body).await;
     }
 
+    /// Issues with a key, as somebody does who will repeat it until there is an answer.
+    async fn issue_once(&self, process: &Process) -> Option<Reply> {
+        let body = json!({"user": self.user.known(), "lockAccount": false, "ifExists": "replace"});
+        let request = self.client.post(format!("{}/v1/invitations", process.url)).bearer_auth(issue_token(LATER));
+        Some(Reply::read(request.header("Idempotency-Key", "once").json(&body).send().await.ok()?).await)
+    }
+
     async fn account(&self, process: &Process) -> Value {
         let path = format!("/v1/accounts/PRIMARY/{}", self.user.username);
         self.call(process, &path, &issue_token(LATER), Value::Null).await.unwrap().ok(200)
@@ -100,6 +107,12 @@ impl World {
 
     async fn set_password(&self, process: &Process, grant: &str) -> Option<Reply> {
         self.call(process, "/v1/redemptions/password", grant, json!({"password": PASSWORD})).await
+    }
+
+    async fn set_password_once(&self, process: &Process, grant: &str) -> Option<Reply> {
+        let request = self.client.post(format!("{}/v1/redemptions/password", process.url)).bearer_auth(grant);
+        let request = request.header("Idempotency-Key", "once").json(&json!({"password": PASSWORD}));
+        Some(Reply::read(request.send().await.ok()?).await)
     }
 
     async fn redeem(&self, process: &Process) -> String {
@@ -255,6 +268,47 @@ async fn dies_while_accepting(place: &str, settings: Settings) {
     assert_eq!(world.passwords_set(), vec![json!(PASSWORD); times]);
 }
 
+async fn dies_while_issuing(place: &str, was_done: bool) {
+    let world = World::new(Settings::default()).await;
+    let doomed = world.start(Duration::ZERO, place).await;
+    assert!(world.issue_once(&doomed).await.is_none(), "the answer got lost with the process");
+    doomed.dies().await;
+
+    let next = world.start(Duration::ZERO, "").await;
+    let at_once = world.issue_once(&next).await.unwrap();
+    if was_done {
+        assert_eq!((at_once.status, at_once.header("idempotent-replayed")), (201, "true"));
+    } else {
+        at_once.problem(409, "idempotency_in_progress");
+    }
+    drop(next);
+    let next = world.start(LATER, "").await;
+    let later = world.issue_once(&next).await.unwrap();
+    assert_eq!((later.status, later.header("idempotent-replayed") == "true"), (201, was_done));
+    world.mail_arrives("invitation_email_link").await;
+    world.outbox_is_settled().await;
+    let mails = world.mails("invitation_email_link").await;
+    assert!(mails.iter().all(|mail| mail["key"] == mails[0]["key"]), "a repeated message is the same message");
+    assert_eq!(world.database.count("SELECT count(*) AS count FROM invitation"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_key_the_answer_of_a_completed_acceptance_comes_again() {
+    let world = World::new(Settings::default()).await;
+    let doomed = world.start(Duration::ZERO, "accept.completed").await;
+    world.issue(&doomed, json!({})).await;
+    world.mail_arrives("invitation_email_link").await;
+    let grant = world.redeem(&doomed).await;
+    assert!(world.set_password_once(&doomed, &grant).await.is_none(), "the answer got lost with the process");
+    doomed.dies().await;
+    let next = world.start(LATER, "").await;
+    let again = world.set_password_once(&next, &grant).await.unwrap();
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.ok(200)["status"], "accepted");
+    world.all_is_well(&next).await;
+    assert_eq!(world.passwords_set(), [json!(PASSWORD)]);
+}
+
 macro_rules! dies {
     ($($name:ident: $run:expr;)+) => {
         $(#[tokio::test(flavor = "multi_thread")]
@@ -270,6 +324,8 @@ dies! {
     with_a_message_claimed: dies_while_delivering("deliver.claimed", false);
     with_a_message_about_to_be_sent: dies_while_delivering("deliver.sending", false);
     with_a_message_sent_but_not_settled: dies_while_delivering("deliver.done", false);
+    with_a_key_reserved: dies_while_issuing("idempotency.reserved", false);
+    with_the_answer_of_a_key_kept_but_not_sent: dies_while_issuing("idempotency.done", true);
     before_the_claim: dies_while_accepting("accept.before_claim", Settings::default());
     with_the_acceptance_claimed: dies_while_accepting("accept.claimed", Settings::default());
     with_the_password_about_to_be_set: dies_while_accepting("accept.patching", Settings::default());

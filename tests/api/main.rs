@@ -29,6 +29,7 @@ mod erasure;
 mod examples;
 mod examples_templates;
 mod expiry;
+mod idempotency;
 mod journey;
 mod jwks;
 mod lists;

@@ -3,13 +3,14 @@
 pub(super) mod diagnosis;
 pub(super) mod erase;
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State;
 use super::auth::{AccountsRead, AccountsWrite, Authorized};
 use super::extract::{realm, username};
+use super::idempotency::{Answer, IdempotencyKey, once};
 use super::problem::Problem;
 use crate::domain::account::LockReason;
 use crate::domain::attempt::account_attempts_left;
@@ -94,7 +95,11 @@ pub(super) async fn get_account(
 /// scope `accounts:write`.
 #[utoipa::path(
     tag = "accounts",
-    params(("realm" = String, Path, description = "User store"), ("username" = String, Path, description = "User name")),
+    params(
+        ("realm" = String, Path, description = "User store"),
+        ("username" = String, Path, description = "User name"),
+        IdempotencyKey
+    ),
     security(("accessToken" = ["accounts:write"])),
     responses(
         (status = 200, description = "The lock is wanted; the directory follows.", body = AccountView),
@@ -107,13 +112,16 @@ pub(super) async fn get_account(
 )]
 #[post("/v1/accounts/{realm}/{username}/lock")]
 pub(super) async fn lock_account(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<AccountsWrite>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let (realm, username) = named(&path)?;
-    let snapshot = state.service.lock_account(&authorized.caller, &realm, &username).await?;
-    Ok(HttpResponse::Ok().json(AccountView::from(snapshot)))
+    once(&request, &state.service, authorized.caller, answer, move |service, caller, alongside| async move {
+        service.lock_account(&caller, &realm, &username, alongside).await
+    })
+    .await
 }
 
 /// Unlock an account
@@ -122,7 +130,11 @@ pub(super) async fn lock_account(
 /// `accounts:write`.
 #[utoipa::path(
     tag = "accounts",
-    params(("realm" = String, Path, description = "User store"), ("username" = String, Path, description = "User name")),
+    params(
+        ("realm" = String, Path, description = "User store"),
+        ("username" = String, Path, description = "User name"),
+        IdempotencyKey
+    ),
     security(("accessToken" = ["accounts:write"])),
     responses(
         (status = 200, description = "The lock is lifted; the directory follows.", body = AccountView),
@@ -135,11 +147,18 @@ pub(super) async fn lock_account(
 )]
 #[post("/v1/accounts/{realm}/{username}/unlock")]
 pub(super) async fn unlock_account(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<AccountsWrite>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let (realm, username) = named(&path)?;
-    let snapshot = state.service.unlock_account(&authorized.caller, &realm, &username).await?;
-    Ok(HttpResponse::Ok().json(AccountView::from(snapshot)))
+    once(&request, &state.service, authorized.caller, answer, move |service, caller, alongside| async move {
+        service.unlock_account(&caller, &realm, &username, alongside).await
+    })
+    .await
+}
+
+fn answer(snapshot: &AccountSnapshot) -> Answer {
+    Answer::ok(&AccountView::from(snapshot.clone())).about(snapshot.account.id)
 }

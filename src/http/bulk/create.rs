@@ -1,7 +1,6 @@
 //! `POST /v1/bulk-invitations`
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, post, web};
 
 use super::receive::receive;
@@ -10,10 +9,10 @@ use super::view::BulkInvitationView;
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::unsupported_media_type;
+use crate::http::idempotency::{self, Answer, IdempotencyKey, once};
 use crate::http::invitations::issue::IssueInvitationRequest;
 use crate::http::problem::Problem;
 use crate::service::bulk::Job;
-use crate::service::{Alongside, Caller};
 
 /// Issue many invitations
 ///
@@ -23,7 +22,10 @@ use crate::service::{Alongside, Caller};
 /// `dryRun` every row is checked as if it were issued, and nothing is. Needs the scope `invitations:write`.
 #[utoipa::path(
     tag = "bulk invitations",
-    params(("dryRun" = Option<bool>, Query, description = "Only try out whether the rows could be issued")),
+    params(
+        ("dryRun" = Option<bool>, Query, description = "Only try out whether the rows could be issued"),
+        IdempotencyKey
+    ),
     request_body(
         content(
             (Vec<IssueInvitationRequest> = "application/json", example = json!([
@@ -51,22 +53,29 @@ pub(crate) async fn create_bulk_invitation(
     body: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (format, dry_run) = (format(&request)?, dry_run(&request)?);
+    // Before all of the body is read for nothing.
+    idempotency::key(&request)?;
     let (service, caller) = (&state.service, authorized.caller);
     let mut incoming = service.receive_bulk_job(&caller, dry_run);
     let id = incoming.id();
     let taken_on = async {
-        receive(service, &mut incoming, body, format).await?;
-        Ok(service.enqueue_bulk_job(&caller, (id, incoming.total()), Alongside::nothing()).await?)
+        let digest = receive(service, &mut incoming, body, format).await?;
+        idempotency::note_digest(&request, digest);
+        let received = (id, incoming.total());
+        once(&request, service, caller.clone(), answer, move |service, caller, alongside| async move {
+            service.enqueue_bulk_job(&caller, received, alongside).await
+        })
+        .await
     };
-    match taken_on.await {
-        Ok(job) => Ok(HttpResponse::Accepted()
-            .insert_header((LOCATION, location(&caller, &job)))
-            .json(BulkInvitationView::from(&job))),
-        Err(problem) => {
-            service.discard_bulk_job(&caller, id).await;
-            Err(problem)
-        }
+    let answered = taken_on.await;
+    if !answered.as_ref().is_ok_and(|answered| !idempotency::is_repeated(answered)) {
+        service.discard_bulk_job(&caller, id).await;
     }
+    answered
+}
+
+fn answer(job: &Job) -> Answer {
+    Answer::at(StatusCode::ACCEPTED, location(job), &BulkInvitationView::from(job))
 }
 
 fn format(request: &HttpRequest) -> Result<Format, Problem> {
@@ -95,8 +104,8 @@ fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
     Ok(found.unwrap_or(false))
 }
 
-fn location(caller: &Caller, job: &Job) -> String {
-    match caller.tenant.as_str() {
+fn location(job: &Job) -> String {
+    match job.tenant.as_str() {
         "default" => format!("/v1/bulk-invitations/{}", job.id),
         tenant => format!("/t/{tenant}/v1/bulk-invitations/{}", job.id),
     }

@@ -1,21 +1,20 @@
 //! `POST /v1/invitations`
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::view::IssuedView;
-use crate::domain::invitation::{Method, Purpose};
+use crate::domain::invitation::{Invitation, Method, Purpose};
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, parse, realm, username};
+use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
-use crate::service::issue::{DeliveryMode, IfExists, Issue};
+use crate::service::issue::{DeliveryMode, IfExists, Issue, Issued};
 use crate::service::person::NamedUser;
-use crate::service::{Alongside, Caller};
 
 /// Longest metadata, in bytes of JSON.
 const METADATA_MAX: usize = 4096;
@@ -189,6 +188,7 @@ pub(in crate::http) fn read_command(json: &[u8]) -> Result<Issue, Problem> {
 #[utoipa::path(
     tag = "invitations",
     request_body = IssueInvitationRequest,
+    params(IdempotencyKey),
     security(("accessToken" = ["invitations:write"])),
     responses(
         (status = 201, description = "Issued.", body = IssuedView, headers(("Location" = String, description = "The invitation"))),
@@ -202,18 +202,23 @@ pub(in crate::http) fn read_command(json: &[u8]) -> Result<Issue, Problem> {
 )]
 #[post("/v1/invitations")]
 pub(crate) async fn issue_invitation(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<InvitationsWrite>,
     body: Body<IssueInvitationRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let issued = state.service.issue(&authorized.caller, body.0.command()?, Alongside::nothing()).await?;
-    let location = location(&authorized.caller, &issued.snapshot.invitation.id.to_string());
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(IssuedView::from(issued)))
+    let command = body.0.command()?;
+    once(&request, &state.service, authorized.caller, answer, |service, caller, alongside| async move {
+        service.issue(&caller, command, alongside).await
+    })
+    .await
 }
 
-fn location(caller: &Caller, id: &str) -> String {
-    match caller.tenant.as_str() {
+fn answer(issued: &Issued) -> Answer {
+    let Invitation { id, tenant, account, .. } = &issued.snapshot.invitation;
+    let location = match tenant.as_str() {
         "default" => format!("/v1/invitations/{id}"),
         tenant => format!("/t/{tenant}/v1/invitations/{id}"),
-    }
+    };
+    Answer::at(StatusCode::CREATED, location, &IssuedView::from(issued)).about(*account)
 }

@@ -1,6 +1,6 @@
 //! `POST /v1/invitations/{id}/resend`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -10,9 +10,9 @@ use crate::domain::invitation::Method;
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, invitation_id, optional_time};
+use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
-use crate::service::Alongside;
-use crate::service::issue::DeliveryMode;
+use crate::service::issue::{DeliveryMode, Issued};
 use crate::service::resend::Resend;
 
 /// What changes with the new generation; what is absent stays, or comes from the settings.
@@ -39,7 +39,7 @@ pub(crate) struct ResendInvitationRequest {
 /// `invitations:write`.
 #[utoipa::path(
     tag = "invitations",
-    params(("id" = String, Path, description = "The invitation's id")),
+    params(("id" = String, Path, description = "The invitation's id"), IdempotencyKey),
     request_body = ResendInvitationRequest,
     security(("accessToken" = ["invitations:write"])),
     responses(
@@ -56,6 +56,7 @@ pub(crate) struct ResendInvitationRequest {
 )]
 #[post("/v1/invitations/{id}/resend")]
 pub(crate) async fn resend_invitation(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<InvitationsWrite>,
     id: web::Path<String>,
@@ -68,6 +69,13 @@ pub(crate) async fn resend_invitation(
         send_at: optional_time("/sendAt", body.0.send_at.as_deref())?,
         locale: locale("/locale", body.0.locale)?,
     };
-    let issued = state.service.resend(&authorized.caller, invitation_id(&id)?, command, Alongside::nothing()).await?;
-    Ok(HttpResponse::Ok().json(IssuedView::from(issued)))
+    let id = invitation_id(&id)?;
+    once(&request, &state.service, authorized.caller, answer, move |service, caller, alongside| async move {
+        service.resend(&caller, id, command, alongside).await
+    })
+    .await
+}
+
+fn answer(issued: &Issued) -> Answer {
+    Answer::ok(&IssuedView::from(issued)).about(issued.snapshot.invitation.account)
 }

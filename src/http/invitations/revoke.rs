@@ -1,6 +1,6 @@
 //! `POST /v1/invitations/{id}/revoke`
 
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -8,7 +8,9 @@ use super::view::InvitationView;
 use crate::http::State;
 use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, invitation_id};
+use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
+use crate::service::lookup::Snapshot;
 
 /// Whether our lock goes with the invitation.
 #[derive(Deserialize, ToSchema)]
@@ -25,7 +27,7 @@ pub(crate) struct RevokeInvitationRequest {
 /// Final: nothing is sent afterwards. The account stays locked unless `unlock` is true. Needs the scope `invitations:write`.
 #[utoipa::path(
     tag = "invitations",
-    params(("id" = String, Path, description = "The invitation's id")),
+    params(("id" = String, Path, description = "The invitation's id"), IdempotencyKey),
     request_body = RevokeInvitationRequest,
     security(("accessToken" = ["invitations:write"])),
     responses(
@@ -39,11 +41,19 @@ pub(crate) struct RevokeInvitationRequest {
 )]
 #[post("/v1/invitations/{id}/revoke")]
 pub(crate) async fn revoke_invitation(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<InvitationsWrite>,
     id: web::Path<String>,
     body: Body<RevokeInvitationRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let snapshot = state.service.revoke(&authorized.caller, invitation_id(&id)?, body.0.unlock).await?;
-    Ok(HttpResponse::Ok().json(InvitationView::from(snapshot)))
+    let (id, unlock) = (invitation_id(&id)?, body.0.unlock);
+    once(&request, &state.service, authorized.caller, answer, move |service, caller, alongside| async move {
+        service.revoke(&caller, id, unlock, alongside).await
+    })
+    .await
+}
+
+fn answer(snapshot: &Snapshot) -> Answer {
+    Answer::ok(&InvitationView::from(snapshot.clone())).about(snapshot.invitation.account)
 }

@@ -208,12 +208,12 @@ fn account_view(snapshot: &Snapshot) -> AccountLockView {
     }
 }
 
-impl From<Issued> for IssuedView {
-    fn from(issued: Issued) -> Self {
-        let secret = issued.secret.map(|secret| match secret {
+impl From<&Issued> for IssuedView {
+    fn from(issued: &Issued) -> Self {
+        let secret = issued.secret.as_ref().map(|secret| match secret {
             IssuedSecret::Link(link) => SecretView { link: Some(link.to_string()), otp: None },
             IssuedSecret::Otp(otp) => SecretView { link: None, otp: Some(otp.expose().to_owned()) },
         });
-        Self { invitation: issued.snapshot.into(), secret }
+        Self { invitation: issued.snapshot.clone().into(), secret }
     }
 }

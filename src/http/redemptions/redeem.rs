@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::idempotency_key;
 use crate::domain::ids::{Realm, Username};
 use crate::domain::otp::Otp;
 use crate::domain::time::Timestamp;
 use crate::http::State;
 use crate::http::auth::person;
 use crate::http::extract::Body;
+use crate::http::idempotency;
 use crate::http::problem::Problem;
 use crate::service::redeem::{Code, Proof, Redeemed};
 
@@ -137,7 +137,7 @@ fn proof(body: RedemptionRequest, request: &HttpRequest) -> Result<Proof, Proble
             // A name that can't be one gets the same answer as one that nobody has, after the same time.
             let (Ok(username), Ok(realm)) = (Username::parse(&username), realm) else { return Ok(Proof::Nonsense) };
             let otp = Otp::typed(&Zeroizing::new(otp));
-            Ok(Proof::Code(Code { realm, username, otp, idempotency_key: idempotency_key(request)? }))
+            Ok(Proof::Code(Code { realm, username, otp, idempotency_key: idempotency::key(request)? }))
         }
         _ => {
             Err(Problem::field(StatusCode::BAD_REQUEST, "", "invalid_proof", "needs either token, or username and otp"))

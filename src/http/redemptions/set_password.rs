@@ -8,7 +8,9 @@ use crate::domain::secret::Password;
 use crate::http::State;
 use crate::http::auth::{bearer, person};
 use crate::http::extract::Body;
+use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
+use crate::service::set_password::Accepted;
 use crate::service::{Refusal, ServiceError};
 
 /// The password as the person chose it; its bytes reach the directory unchanged.
@@ -35,10 +37,12 @@ pub(crate) struct PasswordAnswer {
 /// Set the password
 ///
 /// Sets the password in the directory, and unlocks the account when the lock was waiting for that. Nothing is used up before the
-/// directory confirmed: after a `422` or `503` the same grant may be used again.
+/// directory confirmed: after a `422` or `503` the same grant may be used again. Who sends an `Idempotency-Key` can repeat the call when
+/// its answer got lost.
 #[utoipa::path(
     tag = "redemptions",
     request_body = PasswordRequest,
+    params(IdempotencyKey),
     security(("grant" = [])),
     responses(
         (status = 200, description = "The password is set.", body = PasswordAnswer),
@@ -59,10 +63,18 @@ pub(crate) async fn set_password(
 ) -> Result<HttpResponse, Problem> {
     let password = Password::new(body.0.password);
     let grant = bearer(&request).ok_or(ServiceError::Refused(Refusal::GrantInvalid))?;
-    let accepted = state.service.set_password(&person(&request), &grant, password).await?;
-    Ok(HttpResponse::Ok().json(PasswordAnswer {
+    let holder = state.service.holder_by_grant(&person(&request), &grant)?;
+    once(&request, &state.service, holder, answer, move |service, caller, alongside| async move {
+        service.set_password(&caller, &grant, password, alongside).await
+    })
+    .await
+}
+
+fn answer(accepted: &Accepted) -> Answer {
+    Answer::ok(&PasswordAnswer {
         status: "accepted",
         accepted_at: accepted.accepted_at.to_rfc3339(),
-        redirect_url: accepted.redirect_url,
-    }))
+        redirect_url: accepted.redirect_url.clone(),
+    })
+    .about(accepted.account)
 }
