@@ -176,6 +176,7 @@ scopes!(
     SettingsRead = "settings:read",
     SettingsWrite = "settings:write",
     OtpVerify = "otp:verify",
+    WebhooksWrite = "webhooks:write",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.

@@ -214,6 +214,8 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::TemplateNotFound
         | Refusal::TemplateChanged
         | Refusal::TemplateLimit
+        | Refusal::WebhookNotFound
+        | Refusal::WebhookLimit
         | Refusal::NotResendable(_)
         | Refusal::ResendLimit
         | Refusal::NotRevocable(_)
@@ -254,6 +256,8 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::TemplateNotFound => (S::NOT_FOUND, "template_not_found", "There is no such template."),
         R::TemplateChanged => (S::PRECONDITION_FAILED, "template_changed", "The template is not what If-Match says."),
         R::TemplateLimit => (RULE, "template_limit", "The tenant has as many templates as it may have."),
+        R::WebhookNotFound => (S::NOT_FOUND, "webhook_not_found", "There is no such webhook."),
+        R::WebhookLimit => (S::CONFLICT, "webhook_limit", "The tenant has 20 webhooks, which is as many as it may."),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),
@@ -299,7 +303,7 @@ const fn gone(over: Over) -> (StatusCode, &'static str, &'static str) {
 const fn address_pointer(channel: Channel) -> &'static str {
     match channel {
         Channel::Sms => "/user/phone",
-        Channel::Email | Channel::Directory => "/user/email",
+        Channel::Email | Channel::Directory | Channel::Webhook => "/user/email",
     }
 }
 

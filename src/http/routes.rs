@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates};
+use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates, webhooks};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
@@ -40,6 +40,13 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(templates::preview_template)
         .service(accounts::diagnosis::diagnose_account)
         .service(accounts::erase::erase_account)
+        .service(webhooks::create_webhook)
+        .service(webhooks::list_webhooks)
+        .service(webhooks::get_webhook)
+        .service(webhooks::update_webhook)
+        .service(webhooks::delete_webhook)
+        .service(webhooks::secret::rotate_webhook_secret)
+        .service(webhooks::test::test_webhook)
         .service(health::live)
         .service(health::ready);
 }

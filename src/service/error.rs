@@ -45,6 +45,9 @@ pub enum Refusal {
     TemplateChanged,
     /// The tenant has as many templates as it may have.
     TemplateLimit,
+    WebhookNotFound,
+    /// The tenant has as many endpoints as it may.
+    WebhookLimit,
     NotResendable(Status),
     ResendTooSoon(Duration),
     ResendLimit,

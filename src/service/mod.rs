@@ -27,6 +27,7 @@ mod room;
 pub mod set_password;
 pub mod settings;
 pub mod templates;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::storage::Store;
 pub use crate::storage::audit::Actor;
+use crate::storage::{self, Store};
+use crate::webhook::Sender;
 use hashing::Hasher;
 
 /// Who asks, and for which tenant.
@@ -68,7 +71,7 @@ impl Channels {
         match channel {
             Channel::Email => self.email,
             Channel::Sms => self.sms,
-            Channel::Directory => true,
+            Channel::Directory | Channel::Webhook => true,
         }
     }
 }
@@ -84,6 +87,7 @@ pub struct Parts {
     /// How long a failed redemption takes at least, so that time tells nothing.
     pub failure_floor: Duration,
     pub retention: Retention,
+    pub webhooks: Arc<Sender>,
 }
 
 /// All use cases; one value for the whole process.
@@ -95,6 +99,8 @@ pub struct Service {
     defaults: Arc<Defaults>,
     channels: Channels,
     failure_floor: Duration,
+    webhooks: Arc<Sender>,
+    hasher: Hasher,
     retention: Retention,
     hasher: Hasher,
     wake: Arc<Notify>,
@@ -113,6 +119,8 @@ impl Service {
             defaults: Arc::new(parts.defaults),
             channels: parts.channels,
             failure_floor: parts.failure_floor,
+            webhooks: parts.webhooks,
+            hasher,
             retention: parts.retention,
             hasher,
             wake: Arc::new(Notify::new()),

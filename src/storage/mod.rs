@@ -10,6 +10,7 @@ pub mod bulk;
 pub(crate) mod connection;
 pub mod diagnosis;
 pub mod error;
+pub mod events;
 pub mod idempotency;
 pub mod invitations;
 pub mod migrations;
@@ -20,6 +21,7 @@ mod schema;
 pub mod settings;
 pub mod templates;
 pub mod transitions;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

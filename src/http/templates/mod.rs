@@ -21,7 +21,7 @@ use view::{PreviewRequest, PreviewView, TemplateBody, TemplateListView, Template
 const BODY_MAX: usize = 256 * 1024;
 
 fn named(path: &(String, String)) -> Result<TemplateName, Problem> {
-    let kind = Kind::parse(&path.0).filter(|kind| kind.channel() != Channel::Directory);
+    let kind = Kind::parse(&path.0).filter(|kind| kind.channel().is_to_people());
     let kind = kind.ok_or_else(|| Problem::from(ServiceError::Refused(Refusal::TemplateNotFound)))?;
     let locale = Locale::parse(&path.1).ok_or_else(|| {
         let detail = "must be a language tag such as `en` or `de-CH`";

@@ -182,7 +182,7 @@ impl From<Vec<TemplateEntry>> for TemplateListView {
             locale: entry.locale.as_str().to_owned(),
             updated_at: entry.updated_at.to_rfc3339(),
         });
-        let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory);
+        let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel().is_to_people());
         let kinds = kinds.map(|kind| KindView {
             kind: kind.as_str(),
             channel: kind.channel().as_str(),

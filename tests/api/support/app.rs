@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Option<String>,
     /// Keys with their sections, for example `retention.invitations_days = 0`.
     pub(crate) operator: &'static str,
+    /// Further sections, in TOML.
+    pub(crate) sections: &'static str,
 }
 
 /// The running service and the world around it.
@@ -102,14 +104,19 @@ impl TestApp {
     pub(crate) async fn work(&self) {
         self.service.sweep().await.unwrap();
         for _ in 0..100 {
-            if self.worker.tick().await.unwrap() == 0 {
+            if self.worker.tick().await.unwrap() + self.worker.tick_events().await.unwrap() == 0 {
                 return;
             }
         }
         panic!("the outbox does not come to rest");
     }
 
-    /// One step of one worker.
+    /// Tells the events that are due, once each.
+    pub(crate) async fn tick_events(&self) -> usize {
+        self.worker.tick_events().await.unwrap()
+    }
+
+    /// One step of one worker, on messages only.
     pub(crate) async fn tick(&self) -> usize {
         self.worker.tick().await.unwrap()
     }
@@ -121,8 +128,8 @@ impl TestApp {
 
     /// A token of the platform for the default tenant, with every scope.
     pub(crate) fn token(&self) -> String {
-        let scopes =
-            "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
+        let scopes = "invitations:read invitations:write accounts:read accounts:write settings:read settings:write \
+                      otp:verify webhooks:write";
         self.token_for("default", scopes)
     }
 
@@ -269,6 +276,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         links.allowed_origins = ["https://app.example.com"]
         links.allowed_redirects = ["https://app.example.com/welcome", "https://docs.example.com/*"]
         {defaults}
+        {sections}
         "#,
         calls_per_minute = settings.calls_per_minute,
         url = database.url(),
@@ -281,6 +289,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         directory = settings.directory,
         operator = settings.operator,
         defaults = settings.defaults,
+        sections = settings.sections,
     )
 }
 
