@@ -49,7 +49,12 @@ pub(super) fn fan_out(
             o::account_id.eq(entry.account.map(|id| id.to_string())),
             (o::endpoint_id.eq(endpoint.to_string()), o::event_id.eq(id.to_string()), o::event_type.eq(event.as_str())),
             (o::kind.eq(Kind::WebhookEvent.as_str()), o::channel.eq(Channel::Webhook.as_str())),
-            (o::state.eq(DeliveryState::Ready.as_str()), o::priority.eq(PRIORITY_OF_EVENTS), o::attempts.eq(0), o::fence.eq(0)),
+            (
+                o::state.eq(DeliveryState::Ready.as_str()),
+                o::priority.eq(PRIORITY_OF_EVENTS),
+                o::attempts.eq(0),
+                o::fence.eq(0),
+            ),
             (o::next_attempt_at.eq(now.millis()), o::created_at.eq(now.millis()), o::updated_at.eq(now.millis())),
         );
         on_backend!(conn, |c| diesel::insert_into(o::table).values(values).execute(c))?;

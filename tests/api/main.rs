@@ -46,4 +46,5 @@ mod templates;
 mod tolerance;
 mod upgrade;
 mod webhook_delivery;
+mod webhook_lifecycle;
 mod webhooks;

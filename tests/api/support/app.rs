@@ -111,6 +111,15 @@ impl TestApp {
         panic!("the outbox does not come to rest");
     }
 
+    /// A worker on the service's outbox.
+    pub(crate) fn worker(&self) -> Worker {
+        self.worker.clone()
+    }
+
+    pub(crate) fn clock_millis(&self) -> i64 {
+        self.clock.now().millis()
+    }
+
     /// Tells the events that are due, once each.
     pub(crate) async fn tick_events(&self) -> usize {
         self.worker.tick_events().await.unwrap()

@@ -94,8 +94,4 @@ impl TestApp {
     pub(crate) async fn patch(&self, path: &str, body: Value) -> super::Reply {
         self.send(self.request("PATCH", path).bearer_auth(self.token()).json(&body)).await
     }
-
-    pub(crate) async fn delete(&self, path: &str) -> super::Reply {
-        self.send(self.request("DELETE", path).bearer_auth(self.token())).await
-    }
 }
