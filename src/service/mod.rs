@@ -48,7 +48,6 @@ use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::storage::Store;
 pub use crate::storage::audit::Actor;
-use crate::storage::{self, Store};
 use crate::webhook::Sender;
 use hashing::Hasher;
 

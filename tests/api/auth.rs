@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use crate::support::token::{AUDIENCE, SECRET, claims, sign};
 use crate::support::{PASSWORD, Reply, Settings, TestApp};
 
-const SCOPES: &str =
-    "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify";
+const SCOPES: &str = "invitations:read invitations:write accounts:read accounts:write settings:read settings:write otp:verify webhooks:write";
 const ID: &str = "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11";
 const INVALID: &str = "Bearer error=\"invalid_token\"";
 
@@ -35,6 +34,13 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("put", "/v1/templates/{kind}/{locale}", "settings:write"),
     ("delete", "/v1/templates/{kind}/{locale}", "settings:write"),
     ("post", "/v1/templates/{kind}/{locale}/preview", "settings:read"),
+    ("post", "/v1/webhooks", "webhooks:write"),
+    ("get", "/v1/webhooks", "webhooks:write"),
+    ("get", "/v1/webhooks/{id}", "webhooks:write"),
+    ("patch", "/v1/webhooks/{id}", "webhooks:write"),
+    ("delete", "/v1/webhooks/{id}", "webhooks:write"),
+    ("post", "/v1/webhooks/{id}/rotate-secret", "webhooks:write"),
+    ("post", "/v1/webhooks/{id}/test", "webhooks:write"),
 ];
 
 fn good_claims(app: &TestApp) -> Value {

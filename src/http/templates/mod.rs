@@ -10,7 +10,6 @@ use super::State;
 use super::auth::{Authorized, SettingsRead, SettingsWrite};
 use super::extract::Body;
 use super::problem::Problem;
-use crate::domain::invitation::Channel;
 use crate::domain::locale::Locale;
 use crate::domain::message::Kind;
 use crate::service::templates::{EffectiveTemplate, Expected, TemplateName};

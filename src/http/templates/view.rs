@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::invitation::Channel;
 use crate::domain::locale::Origin;
 use crate::domain::message::{Kind, Template};
 use crate::domain::settings::is_expiry;
