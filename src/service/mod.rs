@@ -101,7 +101,6 @@ pub struct Service {
     webhooks: Arc<Sender>,
     hasher: Hasher,
     retention: Retention,
-    hasher: Hasher,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
 }
@@ -121,7 +120,6 @@ impl Service {
             webhooks: parts.webhooks,
             hasher,
             retention: parts.retention,
-            hasher,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),
         }
