@@ -15,12 +15,15 @@ use crate::clock::Clock;
 use crate::config::{Config, DirectoryCredential, KeySource};
 use crate::delivery::{self, Worker};
 use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
+use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
+use crate::domain::webhook::TargetRules;
 use crate::gateway::{EmailGateway, SmsGateway, WebhookConfig, WebhookEmail, WebhookSms};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
 use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
+use crate::webhook::Sender;
 
 /// How often what ran out or was left behind is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -54,6 +57,7 @@ impl App {
         let keys = Arc::new(keyring(&config)?);
         let directory = Arc::new(directory(&config, Arc::clone(&clock))?);
         let (email, sms) = gateways(&config, &clock)?;
+        let webhooks = Arc::new(event_sender(&config, &keys, &clock)?);
         let service = Arc::new(Service::new(Parts {
             store: store.clone(),
             directory: Arc::clone(&directory),
@@ -63,10 +67,19 @@ impl App {
             channels: Channels { email: email.is_some(), sms: sms.is_some() },
             failure_floor: config.server.failure_floor,
             retention: config.retention,
+            webhooks: Arc::clone(&webhooks),
         }));
-        let concurrency = config.worker.concurrency;
-        let worker =
-            Worker::new(delivery::Parts { store, clock: Arc::clone(&clock), keys, directory, email, sms, concurrency });
+        let worker = Worker::new(delivery::Parts {
+            store,
+            clock: Arc::clone(&clock),
+            keys,
+            directory,
+            email,
+            sms,
+            webhooks,
+            concurrency: config.worker.concurrency,
+            webhook_concurrency: config.webhooks.concurrency,
+        });
         let authenticator = authenticator(&config, clock)?;
         let limiter = Limiter::new(config.server.public_calls_per_minute, config.server.trusted_proxies);
         let listener = http::bind(config.server.listen)
@@ -221,6 +234,14 @@ fn gateways(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Option<E
         config.email.as_ref().map(|email| WebhookEmail::new(webhook(email), Arc::clone(clock)).context("email.url"));
     let sms = config.sms.as_ref().map(|sms| WebhookSms::new(webhook(sms), Arc::clone(clock)).context("sms.url"));
     Ok((email.transpose()?.map(EmailGateway::Webhook), sms.transpose()?.map(SmsGateway::Webhook)))
+}
+
+fn event_sender(config: &Config, keys: &Arc<Keyring>, clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {
+    let rules = TargetRules {
+        allow_insecure_http: config.outbound.allow_insecure_http,
+        reach: Reach { allowed: config.webhooks.allowed_ranges.clone() },
+    };
+    Sender::new(rules, config.webhooks.timeout, Arc::clone(keys), Arc::clone(clock)).context("webhooks")
 }
 
 fn authenticator(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Authenticator> {

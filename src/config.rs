@@ -37,6 +37,7 @@ pub struct Config {
     pub sms: Option<GatewayConfig>,
     pub directory: DirectoryConfig,
     pub outbound: OutboundConfig,
+    pub webhooks: WebhooksConfig,
     pub worker: WorkerConfig,
     /// Rows of a job that are worked on at once.
     pub bulk_concurrency: usize,
@@ -127,6 +128,15 @@ pub enum DirectoryCredential {
 #[derive(Debug, Clone, Copy)]
 pub struct OutboundConfig {
     pub allow_insecure_http: bool,
+}
+
+/// How events reach the endpoints of tenants.
+#[derive(Debug, Clone)]
+pub struct WebhooksConfig {
+    /// Where they may be besides the public internet.
+    pub allowed_ranges: Vec<IpRange>,
+    pub concurrency: u16,
+    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -6,10 +6,11 @@
 //! ```text
 //! main, app, sandbox → everything
 //! http               → service, domain, outbound, clock, entropy
-//! service            → storage, directory, templates, domain, clock, entropy, failpoint
-//! delivery           → storage, directory, gateway, templates, domain, clock, entropy, failpoint
+//! service            → storage, directory, webhook, templates, domain, clock, entropy, failpoint
+//! delivery           → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint
 //! storage            → domain, clock, entropy
 //! directory, gateway → domain, outbound, clock
+//! webhook            → domain, outbound, clock
 //! templates          → domain
 //! config             → domain, outbound, storage
 //! telemetry          → config
@@ -35,3 +36,4 @@ pub mod service;
 pub mod storage;
 pub mod telemetry;
 pub mod templates;
+pub mod webhook;

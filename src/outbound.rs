@@ -2,11 +2,13 @@
 //!
 //! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
 
+pub mod guard;
+
 use std::time::Duration;
 
 use chrono::DateTime;
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use url::{Host, Url};
 
 use crate::domain::time::Timestamp;
@@ -34,6 +36,10 @@ pub enum OutboundError {
 /// # Errors
 /// [`OutboundError::Tls`] when the system has no usable TLS set-up.
 pub fn client(deadline: Duration) -> Result<Client, OutboundError> {
+    builder(deadline).build().map_err(|_| OutboundError::Tls)
+}
+
+fn builder(deadline: Duration) -> ClientBuilder {
     Client::builder()
         .connect_timeout(deadline.min(Duration::from_secs(5)))
         .timeout(deadline)
@@ -41,8 +47,6 @@ pub fn client(deadline: Duration) -> Result<Client, OutboundError> {
         .no_proxy()
         .referer(false)
         .user_agent(concat!("invited/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|_| OutboundError::Tls)
 }
 
 /// Accepts URLs that secrets may be sent to.

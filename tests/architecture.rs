@@ -11,8 +11,8 @@ const LINES_MAX: usize = 400;
 const ONLY_IN: [(&str, &[&str]); 4] = [
     ("diesel", &["storage"]),
     ("actix_web", &["http", "sandbox", "app"]),
-    ("reqwest", &["outbound", "gateway", "directory", "http", "sandbox"]),
-    ("tokio", &["service", "storage", "delivery", "directory", "http", "app", "main", "sandbox"]),
+    ("reqwest", &["outbound", "gateway", "directory", "webhook", "http", "sandbox"]),
+    ("tokio", &["service", "storage", "delivery", "directory", "outbound", "http", "app", "main", "sandbox"]),
 ];
 
 /// A file under `src`, with what is only there for its own tests cut off.

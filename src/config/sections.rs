@@ -14,7 +14,7 @@ use super::checks::{self, MASTER_KEY_HINT};
 use super::layers::Layers;
 use super::{
     AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, GatewayConfig, KeySource, LogConfig,
-    LogFormat, MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WorkerConfig,
+    LogFormat, MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WebhooksConfig, WorkerConfig,
 };
 use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
@@ -33,6 +33,7 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         sms: gateway(layers, "sms", outbound),
         directory: directory(layers, outbound),
         outbound,
+        webhooks: webhooks(layers),
         worker: worker(layers),
         bulk_concurrency: layers.number("bulk.concurrency", 1..=100),
         retention: retention(layers),
@@ -49,19 +50,18 @@ fn server(layers: &mut Layers) -> ServerConfig {
     ServerConfig {
         listen,
         public_calls_per_minute: layers.number("server.public_calls_per_minute", 0..=1_000_000),
-        trusted_proxies: trusted_proxies(layers),
+        trusted_proxies: ip_ranges(layers, "server.trusted_proxies"),
         failure_floor: layers.millis("server.failure_floor_ms", 0..=10_000),
         shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
         workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
     }
 }
 
-fn trusted_proxies(layers: &mut Layers) -> Vec<IpRange> {
-    const KEY: &str = "server.trusted_proxies";
-    let ranges = layers.texts(KEY);
+fn ip_ranges(layers: &mut Layers, key: &str) -> Vec<IpRange> {
+    let ranges = layers.texts(key);
     let parsed = ranges.iter().map(|range| range.parse());
     parsed.collect::<Result<_, _>>().unwrap_or_else(|error: NotARange| {
-        layers.fail(KEY, error);
+        layers.fail(key, error);
         Vec::new()
     })
 }
@@ -213,6 +213,14 @@ fn directory_credential(layers: &mut Layers, outbound: OutboundConfig) -> Direct
     match required_url(layers, "directory.token_url", outbound) {
         Some(token_url) => DirectoryCredential::ClientCredentials { token_url, client_id, client_secret, scope },
         None => DirectoryCredential::Bearer(token),
+    }
+}
+
+fn webhooks(layers: &mut Layers) -> WebhooksConfig {
+    WebhooksConfig {
+        allowed_ranges: ip_ranges(layers, "webhooks.allowed_ranges"),
+        concurrency: layers.number("webhooks.concurrency", 1..=1000),
+        timeout: timeout(layers, "webhooks.timeout_ms"),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Any number of workers share the outbox. A worker that dies leaves a lease that lapses; the next one repeats the call with the
 //! same message id and the same secret. It knows nothing of HTTP routes or use cases.
 
+mod events;
 mod remind;
 mod retry;
 mod send;
@@ -23,6 +24,7 @@ use crate::gateway::{EmailGateway, SmsGateway};
 use crate::storage::audit::{Actor, Event, record};
 use crate::storage::outbox::{self, Claimed, Settlement};
 use crate::storage::{Connection, StorageError, Store};
+use crate::webhook::Sender;
 
 /// What a worker needs.
 pub struct Parts {
@@ -32,8 +34,11 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     pub email: Option<EmailGateway>,
     pub sms: Option<SmsGateway>,
-    /// How many rows are worked on at once.
+    pub webhooks: Arc<Sender>,
+    /// How many messages are worked on at once.
     pub concurrency: u16,
+    /// How many events are told at once, besides.
+    pub webhook_concurrency: u16,
 }
 
 /// One worker; cheap to clone.
@@ -63,22 +68,31 @@ impl Worker {
     }
 
     /// Works until told to stop, woken by the bell or the poll; what is under way is finished first.
-    pub async fn run(self, bell: Arc<Notify>, poll: Duration, mut shutdown: watch::Receiver<bool>) {
+    pub async fn run(self, bell: Arc<Notify>, poll: Duration, shutdown: watch::Receiver<bool>) {
+        let nudge = Notify::new();
+        let messages = self.run_messages(&bell, &nudge, poll, shutdown.clone());
+        tokio::join!(messages, self.run_events(&nudge, poll, shutdown));
+    }
+
+    async fn run_messages(&self, bell: &Notify, nudge: &Notify, poll: Duration, mut shutdown: watch::Receiver<bool>) {
         while !*shutdown.borrow() {
             match self.tick().await {
-                Ok(worked) if worked > 0 => continue,
+                Ok(worked) if worked > 0 => {
+                    nudge.notify_one();
+                    continue;
+                }
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = %error, "the outbox can't be read"),
             }
             tokio::select! {
-                () = bell.notified() => {}
+                () = bell.notified() => nudge.notify_one(),
                 () = tokio::time::sleep(poll) => {}
                 _ = shutdown.changed() => {}
             }
         }
     }
 
-    /// Claims what is due and carries it out; returns how many rows that were.
+    /// Claims the messages that are due and carries them out; returns how many that were.
     ///
     /// # Errors
     /// That the database failed.
@@ -145,6 +159,10 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
     let (settlement, event, detail) = match done {
         Done::Sent { provider_id } => {
             (Settlement::Sent { provider_id: provider_id.as_deref() }, "message.sent", claimed.kind.as_str())
+        }
+        // No message, and not for the platform to hear of as one.
+        Done::GivenUp { code } if claimed.kind == Kind::AccountSync => {
+            (Settlement::Failed { code }, "account.sync_failed", code.as_str())
         }
         Done::GivenUp { code } => (Settlement::Failed { code }, "message.failed", code.as_str()),
         Done::Retry { at, code } => (Settlement::Retry { at: *at, code }, "message.retried", code.as_str()),

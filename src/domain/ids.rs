@@ -178,6 +178,11 @@ prefixed_id!(
     GrantId,
     "grt_"
 );
+prefixed_id!(
+    /// An endpoint of a tenant that takes events.
+    EndpointId,
+    "whe_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -73,8 +73,16 @@ text_enum!(
 
 text_enum!(
     /// Where something goes that the outbox holds.
-    Channel { Email = "email", Sms = "sms", Directory = "directory" }
+    Channel { Email = "email", Sms = "sms", Directory = "directory", Webhook = "webhook" }
 );
+
+impl Channel {
+    /// Whether what goes out on it is read by a person.
+    #[must_use]
+    pub const fn is_to_people(self) -> bool {
+        matches!(self, Self::Email | Self::Sms)
+    }
+}
 
 /// What is known of the invited person; all that is personal about an invitation but the user name.
 #[derive(Clone, Default)]

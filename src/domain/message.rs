@@ -22,6 +22,8 @@ text_enum!(
         ReminderSmsOtp = "reminder_sms_otp",
         /// Bring the directory's lock to the state wanted.
         AccountSync = "account_sync",
+        /// Tell an endpoint of the platform what happened.
+        WebhookEvent = "webhook_event",
     }
 );
 
@@ -44,7 +46,7 @@ impl Kind {
     pub const fn activation(method: Method) -> Self {
         match method.channel() {
             Channel::Sms => Self::ActivationSms,
-            Channel::Email | Channel::Directory => Self::ActivationEmail,
+            Channel::Email | Channel::Directory | Channel::Webhook => Self::ActivationEmail,
         }
     }
 
@@ -72,6 +74,7 @@ impl Kind {
                 Channel::Sms
             }
             Self::AccountSync => Channel::Directory,
+            Self::WebhookEvent => Channel::Webhook,
             Self::InvitationEmailLink
             | Self::InvitationEmailOtp
             | Self::PasswordResetEmailLink
@@ -95,7 +98,7 @@ impl Kind {
             | Self::PasswordResetSmsOtp
             | Self::ReminderEmailOtp
             | Self::ReminderSmsOtp => Some(SecretKind::Otp),
-            Self::ActivationEmail | Self::ActivationSms | Self::AccountSync => None,
+            Self::ActivationEmail | Self::ActivationSms | Self::AccountSync | Self::WebhookEvent => None,
         }
     }
 

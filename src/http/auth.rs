@@ -178,6 +178,7 @@ scopes!(
     DeliveriesWrite = "deliveries:write",
     AuditRead = "audit:read",
     OtpVerify = "otp:verify",
+    WebhooksWrite = "webhooks:write",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.

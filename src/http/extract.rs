@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::idempotency;
 use super::problem::Problem;
-use crate::domain::ids::{InvitationId, Realm, Username};
+use crate::domain::ids::{EndpointId, InvitationId, Realm, Username};
 use crate::domain::text::TextError;
 use crate::domain::time::Timestamp;
 use crate::service::{Refusal, ServiceError};
@@ -213,6 +213,11 @@ pub(super) fn realm(pointer: &str, text: Option<&str>) -> Result<Realm, Problem>
 /// The invitation's id in a path; one that can't be an id names nothing.
 pub(super) fn invitation_id(text: &str) -> Result<InvitationId, Problem> {
     InvitationId::parse(text).ok_or_else(|| ServiceError::Refused(Refusal::InvitationNotFound).into())
+}
+
+/// The webhook's id in a path.
+pub(super) fn endpoint_id(text: &str) -> Result<EndpointId, Problem> {
+    EndpointId::parse(text).ok_or_else(|| ServiceError::Refused(Refusal::WebhookNotFound).into())
 }
 
 #[cfg(test)]

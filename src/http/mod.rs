@@ -23,6 +23,7 @@ mod request;
 mod routes;
 mod settings;
 mod templates;
+mod webhooks;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -217,6 +217,8 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::TemplateLimit
         | Refusal::DeliveryNotFound
         | Refusal::DeliveryNotRetriable(_)
+        | Refusal::WebhookNotFound
+        | Refusal::WebhookLimit
         | Refusal::NotResendable(_)
         | Refusal::ResendLimit
         | Refusal::NotRevocable(_)
@@ -259,6 +261,8 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::TemplateLimit => (RULE, "template_limit", "The tenant has as many templates as it may have."),
         R::DeliveryNotFound => (S::NOT_FOUND, "delivery_not_found", "There is no such delivery."),
         R::DeliveryNotRetriable(why) => (S::CONFLICT, "delivery_not_retriable", why),
+        R::WebhookNotFound => (S::NOT_FOUND, "webhook_not_found", "There is no such webhook."),
+        R::WebhookLimit => (S::CONFLICT, "webhook_limit", "The tenant has 20 webhooks, which is as many as it may."),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),
@@ -304,7 +308,7 @@ const fn gone(over: Over) -> (StatusCode, &'static str, &'static str) {
 const fn address_pointer(channel: Channel) -> &'static str {
     match channel {
         Channel::Sms => "/user/phone",
-        Channel::Email | Channel::Directory => "/user/email",
+        Channel::Email | Channel::Directory | Channel::Webhook => "/user/email",
     }
 }
 

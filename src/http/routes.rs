@@ -12,8 +12,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
-use super::{accounts, bulk, health, invitations, otp_logins, redemptions, settings, templates};
-use super::{audit_events, deliveries};
+use super::{
+    accounts, audit_events, bulk, deliveries, health, invitations, otp_logins, redemptions, settings, templates,
+    webhooks,
+};
 
 /// The routes of the document.
 pub(super) fn api(config: &mut ServiceConfig<'_>) {
@@ -51,6 +53,13 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(deliveries::get_delivery)
         .service(deliveries::retry_delivery)
         .service(audit_events::list_audit_events)
+        .service(webhooks::create_webhook)
+        .service(webhooks::list_webhooks)
+        .service(webhooks::get_webhook)
+        .service(webhooks::update_webhook)
+        .service(webhooks::delete_webhook)
+        .service(webhooks::secret::rotate_webhook_secret)
+        .service(webhooks::test::test_webhook)
         .service(health::live)
         .service(health::ready);
 }

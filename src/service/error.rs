@@ -48,6 +48,9 @@ pub enum Refusal {
     DeliveryNotFound,
     /// It can't be tried again; why, in words.
     DeliveryNotRetriable(&'static str),
+    WebhookNotFound,
+    /// The tenant has as many endpoints as it may.
+    WebhookLimit,
     NotResendable(Status),
     ResendTooSoon(Duration),
     ResendLimit,

@@ -31,6 +31,7 @@ pub mod set_password;
 pub mod settings;
 mod sync;
 pub mod templates;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::storage::Store;
 pub use crate::storage::audit::Actor;
+use crate::webhook::Sender;
 use hashing::Hasher;
 
 /// Who asks, and for which tenant.
@@ -73,7 +75,7 @@ impl Channels {
         match channel {
             Channel::Email => self.email,
             Channel::Sms => self.sms,
-            Channel::Directory => true,
+            Channel::Directory | Channel::Webhook => true,
         }
     }
 }
@@ -89,6 +91,7 @@ pub struct Parts {
     /// How long a failed redemption takes at least, so that time tells nothing.
     pub failure_floor: Duration,
     pub retention: Retention,
+    pub webhooks: Arc<Sender>,
 }
 
 /// All use cases; one value for the whole process.
@@ -100,8 +103,9 @@ pub struct Service {
     defaults: Arc<Defaults>,
     channels: Channels,
     failure_floor: Duration,
-    retention: Retention,
+    webhooks: Arc<Sender>,
     hasher: Hasher,
+    retention: Retention,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
     /// What is done after its request was answered, and how much of it at once.
@@ -121,8 +125,9 @@ impl Service {
             defaults: Arc::new(parts.defaults),
             channels: parts.channels,
             failure_floor: parts.failure_floor,
-            retention: parts.retention,
+            webhooks: parts.webhooks,
             hasher,
+            retention: parts.retention,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),
             afterwards: TaskTracker::new(),

@@ -55,7 +55,7 @@ pub(super) fn address(person: &Person, channel: Channel) -> Option<&str> {
     match channel {
         Channel::Email => person.email.as_ref().map(Email::as_str),
         Channel::Sms => person.phone.as_ref().map(Phone::as_str),
-        Channel::Directory => None,
+        Channel::Directory | Channel::Webhook => None,
     }
 }
 

@@ -53,11 +53,12 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
         return Err(Refusal::AcceptInProgress(ACCEPT_LEASE).into());
     }
     outbox::supersede(conn, id, now)?;
+    note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
     if unlock && account.lock_reason.is_some_and(LockReason::ends_with_acceptance) {
         accounts::want_lock(conn, &account, None, now)?;
         enqueue_sync(conn, &account, Some(id), now)?;
+        note(conn, &caller.actor, now, ("account.unlocked", "revoked"), &current)?;
     }
-    note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
     (current.status, current.revoked_at, current.updated_at) = (Status::Revoked, Some(now), now);
     current.revoke_reason = Some(RevokeReason::Administrator);
     snapshot(conn, current, now)

@@ -314,6 +314,9 @@ impl Completion {
             enqueue_activation(conn, claimed, (*id, payload.clone()), now)?;
         }
         note(conn, actor, now, ("invitation.accepted", self.detail), claimed)?;
+        if lifted {
+            note(conn, actor, now, ("account.unlocked", "accepted"), claimed)?;
+        }
         Ok(Some(now))
     }
 }

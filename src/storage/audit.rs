@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::connection::{Connection, on_backend};
 use super::error::StorageError;
 use super::schema::audit_event as a;
-use crate::domain::ids::{AccountId, InvitationId, TenantId};
+use crate::domain::ids::{AccountId, AuditId, InvitationId, TenantId};
 use crate::domain::time::Timestamp;
 
 /// Who did something, and in which request.
@@ -33,14 +33,15 @@ pub struct Event<'a> {
     pub detail: &'a str,
 }
 
-/// Writes one event.
+/// Writes one entry, and tells the endpoints that take what happened.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Event<'_>) -> Result<(), StorageError> {
+    let id = crate::entropy::audit_id(now);
     on_backend!(conn, |c| diesel::insert_into(a::table)
         .values((
-            a::id.eq(crate::entropy::audit_id(now).to_string()),
+            a::id.eq(id.to_string()),
             a::tenant.eq(event.tenant.as_str()),
             a::at.eq(now.millis()),
             a::event.eq(event.event),
@@ -51,7 +52,21 @@ pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Even
             a::detail.eq(event.detail),
         ))
         .execute(c))?;
-    Ok(())
+    super::events::fan_out(conn, event, id, now)
+}
+
+/// When an entry was written, and its detail; `None` when retention has taken it.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find(
+    conn: &mut Connection,
+    tenant: &TenantId,
+    id: AuditId,
+) -> Result<Option<(Timestamp, String)>, StorageError> {
+    let query = a::table.filter(a::tenant.eq(tenant.as_str()).and(a::id.eq(id.to_string()))).select((a::at, a::detail));
+    let row: Option<(i64, String)> = on_backend!(conn, |c| query.first(c).optional())?;
+    Ok(row.map(|(at, detail)| (Timestamp::from_millis(at), detail)))
 }
 
 /// The events of one invitation, oldest first: `(event, actor, detail)`.

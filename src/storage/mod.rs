@@ -11,6 +11,7 @@ pub(crate) mod connection;
 pub mod deliveries;
 pub mod diagnosis;
 pub mod error;
+pub mod events;
 pub mod idempotency;
 pub mod invitations;
 pub mod lists;
@@ -23,6 +24,7 @@ mod schema;
 pub mod settings;
 pub mod templates;
 pub mod transitions;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;

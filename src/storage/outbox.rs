@@ -24,9 +24,15 @@ pub const LEASE: Duration = Duration::from_mins(1);
 const PRIORITY: i64 = 0;
 /// Of what jobs want: only when nothing of a single call is due.
 const PRIORITY_OF_JOBS: i64 = 1;
+/// Of events, which have a claim of their own.
+pub(super) const PRIORITY_OF_EVENTS: i64 = 2;
 
-const WITHOUT_SECRET: [&str; 3] =
-    [Kind::ActivationEmail.as_str(), Kind::ActivationSms.as_str(), Kind::AccountSync.as_str()];
+const WITHOUT_SECRET: [&str; 4] = [
+    Kind::ActivationEmail.as_str(),
+    Kind::ActivationSms.as_str(),
+    Kind::AccountSync.as_str(),
+    Kind::WebhookEvent.as_str(),
+];
 
 pub(super) const REMINDERS: [&str; 3] =
     [Kind::ReminderEmailLink.as_str(), Kind::ReminderEmailOtp.as_str(), Kind::ReminderSmsOtp.as_str()];
@@ -133,7 +139,7 @@ pub fn insert_due(
 
 type ClaimedRow = (String, String, Option<String>, i64, Option<String>, String, Option<Vec<u8>>, i64, i64, Option<i64>);
 
-/// Rows that answer a condition and are not pointless, oldest first: when each was due, and its id. Those that somebody else is claiming are
+/// Messages that answer a condition and are not pointless, oldest first: when each was due, and its id. Those that somebody else is claiming are
 /// left out.
 macro_rules! claimable {
     ($conn:expr, $condition:expr, $limit:expr) => {{
@@ -144,6 +150,7 @@ macro_rules! claimable {
                 .filter(unexpired()),
         );
         let query = o::table
+            .filter(o::endpoint_id.is_null())
             .filter($condition)
             .filter(o::kind.eq_any(WITHOUT_SECRET).or(invitation_waits))
             .order((o::next_attempt_at, o::id))

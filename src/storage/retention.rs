@@ -121,7 +121,8 @@ fn drop_empty(conn: &mut Connection, accounts: &[String]) -> Result<(), StorageE
     Ok(())
 }
 
-/// Takes away all that is kept of an account whose row the transaction holds: invitations, what the outbox has of them, the row itself.
+/// Takes away all that is kept of an account whose row the transaction holds: invitations, their messages, the row itself. Events on their
+/// way to the platform name ids only, and go on without the names.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -130,9 +131,12 @@ pub fn erase(conn: &mut Connection, account: &Account) -> Result<(), StorageErro
     let invitations =
         i::table.filter(i::tenant.eq(tenant).and(i::realm_key.eq(&key.realm)).and(i::username_key.eq(&key.username)));
     let ids: Vec<String> = on_backend!(conn, |c| diesel::delete(invitations).returning(i::id).get_results(c))?;
-    let of_invitations = o::table.filter(o::tenant.eq(tenant).and(o::invitation_id.eq_any(ids)));
+    let of_invitations =
+        o::table.filter(o::tenant.eq(tenant).and(o::invitation_id.eq_any(ids)).and(o::endpoint_id.is_null()));
     on_backend!(conn, |c| diesel::delete(of_invitations).execute(c))?;
-    let of_account = o::table.filter(o::tenant.eq(tenant).and(o::account_id.eq(account.id.to_string())));
+    let of_account = o::table
+        .filter(o::tenant.eq(tenant).and(o::account_id.eq(account.id.to_string())))
+        .filter(o::endpoint_id.is_null());
     on_backend!(conn, |c| diesel::delete(of_account).execute(c))?;
     idempotency::erase_account(conn, &account.tenant, account.id)?;
     let row = a::table.find((tenant, &key.realm, &key.username));

@@ -104,6 +104,28 @@ diesel::table! {
         account_id -> Nullable<Text>,
         priority -> BigInt,
         listed_at -> Nullable<BigInt>,
+        endpoint_id -> Nullable<Text>,
+        event_id -> Nullable<Text>,
+        event_type -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    webhook_endpoint (id) {
+        id -> Text,
+        tenant -> Text,
+        slot -> BigInt,
+        url -> Text,
+        events -> Text,
+        description -> Nullable<Text>,
+        secret -> Binary,
+        previous_secret -> Nullable<Binary>,
+        previous_until -> Nullable<BigInt>,
+        disabled_at -> Nullable<BigInt>,
+        disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 
@@ -175,6 +197,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     account,
     invitation,
     outbox,
+    webhook_endpoint,
     audit_event,
     idempotency,
     bulk_job,

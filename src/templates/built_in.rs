@@ -18,7 +18,7 @@ pub fn built_in(kind: Kind, locale: &Locale) -> Option<Template> {
     let phrases = phrases(language, kind);
     let text = |layout: &str| fill(layout, &phrases).trim_end().to_owned();
     match (kind.channel(), kind.secret()) {
-        (Channel::Directory, _) => None,
+        (Channel::Directory | Channel::Webhook, _) => None,
         (Channel::Sms, Some(_)) => {
             Some(Template { subject: None, text: text(include_str!("layouts/sms_otp.txt")), html: None })
         }
@@ -49,7 +49,7 @@ const fn ask(language: &'static Language, kind: Kind) -> Option<&'static Ask> {
         Kind::InvitationEmailLink | Kind::InvitationEmailOtp | Kind::InvitationSmsOtp => Some(&language.invitation),
         Kind::PasswordResetEmailLink | Kind::PasswordResetEmailOtp | Kind::PasswordResetSmsOtp => Some(&language.reset),
         Kind::ReminderEmailLink | Kind::ReminderEmailOtp | Kind::ReminderSmsOtp => Some(&language.reminder),
-        Kind::ActivationEmail | Kind::ActivationSms | Kind::AccountSync => None,
+        Kind::ActivationEmail | Kind::ActivationSms | Kind::AccountSync | Kind::WebhookEvent => None,
     }
 }
 

@@ -35,7 +35,7 @@ fn said(kind: Kind, tag: &str, payload: &Payload) -> (String, String, String) {
 }
 
 fn messages() -> impl Iterator<Item = (Kind, &'static str)> {
-    let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory);
+    let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel().is_to_people());
     kinds.flat_map(|kind| built_in_locales().map(move |tag| (kind, tag)))
 }
 
@@ -211,7 +211,7 @@ fn the_guide_names_every_variable_and_limit() {
     let words = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
     let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
     let rows: Vec<_> = rows.filter_map(|(kind, rest)| Some((Kind::parse(kind)?, rest))).collect();
-    let kinds: Vec<_> = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory).collect();
+    let kinds: Vec<_> = Kind::ALL.iter().copied().filter(|kind| kind.channel().is_to_people()).collect();
     assert_eq!(rows.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), kinds);
     for (kind, rest) in rows {
         let (channel, named) = rest.split_once(" | ").unwrap();

@@ -43,6 +43,13 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("put", "/v1/templates/{kind}/{locale}", "settings:write"),
     ("delete", "/v1/templates/{kind}/{locale}", "settings:write"),
     ("post", "/v1/templates/{kind}/{locale}/preview", "settings:read"),
+    ("post", "/v1/webhooks", "webhooks:write"),
+    ("get", "/v1/webhooks", "webhooks:write"),
+    ("get", "/v1/webhooks/{id}", "webhooks:write"),
+    ("patch", "/v1/webhooks/{id}", "webhooks:write"),
+    ("delete", "/v1/webhooks/{id}", "webhooks:write"),
+    ("post", "/v1/webhooks/{id}/rotate-secret", "webhooks:write"),
+    ("post", "/v1/webhooks/{id}/test", "webhooks:write"),
 ];
 
 fn good_claims(app: &TestApp) -> Value {

@@ -74,6 +74,7 @@ async fn every_step_was_written_down(app: &TestApp, id: &Value) {
         "message.sent",
         "invitation.redeemed",
         "invitation.accepted",
+        "account.unlocked",
         "message.sent",
     ];
     assert_eq!(events, expected);

@@ -147,6 +147,7 @@ const WITH_MARKER: Settings = Settings {
     calls_per_minute: 0,
     keys: None,
     operator: "",
+    sections: "",
 };
 
 #[tokio::test(flavor = "multi_thread")]

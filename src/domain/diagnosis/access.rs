@@ -165,6 +165,6 @@ fn address_of<'a>(email: Option<&'a Email>, phone: Option<&'a Phone>, channel: C
     match channel {
         Channel::Email => email.map(|email| Address { text: email.as_str(), masked: email.masked() }),
         Channel::Sms => phone.map(|phone| Address { text: phone.as_str(), masked: phone.masked() }),
-        Channel::Directory => None,
+        Channel::Directory | Channel::Webhook => None,
     }
 }

@@ -10,7 +10,6 @@ use super::State;
 use super::auth::{Authorized, SettingsRead, SettingsWrite};
 use super::extract::Body;
 use super::problem::Problem;
-use crate::domain::invitation::Channel;
 use crate::domain::locale::Locale;
 use crate::domain::message::Kind;
 use crate::service::templates::{EffectiveTemplate, Expected, TemplateName};
@@ -21,7 +20,7 @@ use view::{PreviewRequest, PreviewView, TemplateBody, TemplateListView, Template
 const BODY_MAX: usize = 256 * 1024;
 
 fn named(path: &(String, String)) -> Result<TemplateName, Problem> {
-    let kind = Kind::parse(&path.0).filter(|kind| kind.channel() != Channel::Directory);
+    let kind = Kind::parse(&path.0).filter(|kind| kind.channel().is_to_people());
     let kind = kind.ok_or_else(|| Problem::from(ServiceError::Refused(Refusal::TemplateNotFound)))?;
     let locale = Locale::parse(&path.1).ok_or_else(|| {
         let detail = "must be a language tag such as `en` or `de-CH`";

@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::invitation::Channel;
 use crate::domain::locale::Origin;
 use crate::domain::message::{Kind, Template};
 use crate::domain::settings::is_expiry;
@@ -182,7 +181,7 @@ impl From<Vec<TemplateEntry>> for TemplateListView {
             locale: entry.locale.as_str().to_owned(),
             updated_at: entry.updated_at.to_rfc3339(),
         });
-        let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel() != Channel::Directory);
+        let kinds = Kind::ALL.iter().copied().filter(|kind| kind.channel().is_to_people());
         let kinds = kinds.map(|kind| KindView {
             kind: kind.as_str(),
             channel: kind.channel().as_str(),

@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Option<String>,
     /// Keys with their sections, for example `retention.invitations_days = 0`.
     pub(crate) operator: &'static str,
+    /// Further sections, in TOML.
+    pub(crate) sections: &'static str,
 }
 
 /// The running service and the world around it.
@@ -112,14 +114,28 @@ impl TestApp {
         self.service.settle_afterwards().await;
         self.service.sweep().await.unwrap();
         for _ in 0..100 {
-            if self.worker.tick().await.unwrap() == 0 {
+            if self.worker.tick().await.unwrap() + self.worker.tick_events().await.unwrap() == 0 {
                 return;
             }
         }
         panic!("the outbox does not come to rest");
     }
 
-    /// One step of one worker.
+    /// A worker on the service's outbox.
+    pub(crate) fn worker(&self) -> Worker {
+        self.worker.clone()
+    }
+
+    pub(crate) fn clock_millis(&self) -> i64 {
+        self.clock.now().millis()
+    }
+
+    /// Tells the events that are due, once each.
+    pub(crate) async fn tick_events(&self) -> usize {
+        self.worker.tick_events().await.unwrap()
+    }
+
+    /// One step of one worker, on messages only.
     pub(crate) async fn tick(&self) -> usize {
         self.worker.tick().await.unwrap()
     }
@@ -280,6 +296,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         links.allowed_origins = ["https://app.example.com"]
         links.allowed_redirects = ["https://app.example.com/welcome", "https://docs.example.com/*"]
         {defaults}
+        {sections}
         "#,
         calls_per_minute = settings.calls_per_minute,
         url = database.url(),
@@ -292,6 +309,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         directory = settings.directory,
         operator = settings.operator,
         defaults = settings.defaults,
+        sections = settings.sections,
     )
 }
 

@@ -6,10 +6,12 @@ pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod directory;
 pub(crate) mod gateway;
+pub(crate) mod receiver;
 pub(crate) mod reply;
 pub(crate) mod token;
 
 pub(crate) use app::{Settings, TestApp, User};
+pub(crate) use receiver::Receiver;
 pub(crate) use reply::Reply;
 
 /// A password that every rule allows.
