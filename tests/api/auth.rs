@@ -33,6 +33,8 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("post", "/v1/bulk-invitations/{id}/cancel", "invitations:write"),
     ("post", "/v1/otp-logins", "otp:verify"),
     ("get", "/v1/accounts/{realm}/{username}", "accounts:read"),
+    ("delete", "/v1/accounts/{realm}/{username}", "accounts:write"),
+    ("get", "/v1/accounts/{realm}/{username}/diagnosis", "accounts:read"),
     ("post", "/v1/accounts/{realm}/{username}/lock", "accounts:write"),
     ("post", "/v1/accounts/{realm}/{username}/unlock", "accounts:write"),
     ("get", "/v1/settings", "settings:read"),
