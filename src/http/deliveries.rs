@@ -1,11 +1,12 @@
 //! `/v1/deliveries`: the outbox as operators see it, without what its messages say.
 
-use actix_web::{HttpResponse, get, post, web};
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State;
 use super::auth::{Authorized, DeliveriesWrite, InvitationsRead};
+use super::idempotency::{Answer, IdempotencyKey, once};
 use super::page::{ListQuery, PageLinks};
 use super::problem::Problem;
 use crate::domain::ids::{InvitationId, MessageId};
@@ -24,9 +25,9 @@ use crate::service::{Refusal, ServiceError};
 }))]
 pub(super) struct DeliveryItem {
     id: String,
-    /// `account_sync` is the account's lock in the directory; all else are messages.
+    /// `account_sync` is the account's lock in the directory, `webhook_event` an event; all else are messages.
     kind: &'static str,
-    /// `email`, `sms` or `directory`.
+    /// `email`, `sms`, `directory` or `webhook`.
     channel: &'static str,
     /// `skipped`, `scheduled`, `queued`, `sending`, `sent` (it was taken), `delivered`, `bounced` or `failed` (given up).
     status: &'static str,
@@ -49,9 +50,9 @@ pub(super) struct DeliveryPage {
     page: PageLinks,
 }
 
-impl From<Seen<Delivery>> for DeliveryItem {
-    fn from(Seen { what: delivery, at: now }: Seen<Delivery>) -> Self {
-        let status = delivery.status_at(now);
+impl From<&Seen<Delivery>> for DeliveryItem {
+    fn from(Seen { what: delivery, at: now }: &Seen<Delivery>) -> Self {
+        let status = delivery.status_at(*now);
         let waits = matches!(status, DeliveryStatus::Scheduled | DeliveryStatus::Queued)
             && delivery.state != DeliveryState::Held;
         Self {
@@ -112,7 +113,7 @@ pub(super) async fn list_deliveries(
     let part = query.part(&state.service, &authorized.caller.tenant, "deliveries")?;
     let found = state.service.list_deliveries(&authorized.caller, filter, part.slice()).await?;
     let page = part.links(&found);
-    Ok(HttpResponse::Ok().json(DeliveryPage { page, items: found.map(DeliveryItem::from).items }))
+    Ok(HttpResponse::Ok().json(DeliveryPage { page, items: found.map(|delivery| DeliveryItem::from(&delivery)).items }))
 }
 
 fn message_id(text: &str) -> Result<MessageId, Problem> {
@@ -140,16 +141,16 @@ pub(super) async fn get_delivery(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let delivery = state.service.get_delivery(&authorized.caller, message_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(DeliveryItem::from(delivery)))
+    Ok(HttpResponse::Ok().json(DeliveryItem::from(&delivery)))
 }
 
 /// Try a failed delivery again
 ///
-/// A change in the directory goes back into the queue. A message's secret was wiped when it was given up, so its invitation is resent, with a
+/// A change in the directory, and an event for a webhook, go back into the queue. A message's secret was wiped when it was given up, so its invitation is resent, with a
 /// new secret and under the rules of a resend; the answer is the new delivery. Needs the scope `deliveries:write`.
 #[utoipa::path(
     tag = "deliveries",
-    params(("id" = String, Path, description = "The delivery's id")),
+    params(("id" = String, Path, description = "The delivery's id"), IdempotencyKey),
     security(("accessToken" = ["deliveries:write"])),
     responses(
         (status = 200, description = "The delivery that is under way now.", body = DeliveryItem),
@@ -164,10 +165,18 @@ pub(super) async fn get_delivery(
 )]
 #[post("/v1/deliveries/{id}/retry")]
 pub(super) async fn retry_delivery(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<DeliveriesWrite>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let delivery = state.service.retry_delivery(&authorized.caller, message_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(DeliveryItem::from(delivery)))
+    let id = message_id(&id)?;
+    once(&request, &state.service, authorized.caller, retried, move |service, caller, alongside| async move {
+        service.retry_delivery(&caller, id, alongside).await
+    })
+    .await
+}
+
+fn retried(delivery: &Seen<Delivery>) -> Answer {
+    Answer::ok(&DeliveryItem::from(delivery))
 }

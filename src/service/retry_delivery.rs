@@ -1,15 +1,15 @@
 //! Trying a delivery again that was given up, if it still makes sense.
 //!
-//! What is to be done in the directory is read anew at each try, so its row goes back into the queue. A message's text was wiped when it was
+//! What is to be done in the directory, and what an endpoint is told, is read anew at each try, so such a row goes back into the queue. A message's text was wiped when it was
 //! given up; its secret exists nowhere any more. Trying it again is resending its invitation: a new secret, under the resend's own rules.
 
 use super::audit::note;
 use super::issue::{DeliveryMode, Issued};
 use super::lists::Seen;
 use super::resend::Resend;
-use super::{Alongside, Caller, Refusal, Service, ServiceResult};
-use crate::domain::account::DirectorySync;
-use crate::domain::ids::{MessageId, TenantId};
+use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
+use crate::domain::account::{Account, DirectorySync};
+use crate::domain::ids::{AccountId, MessageId, TenantId};
 use crate::domain::message::{DeliveryStatus, Kind};
 use crate::storage::accounts::Observation;
 use crate::storage::audit::{Event, record};
@@ -26,25 +26,40 @@ impl Service {
         self.store.read(move |conn| read(conn, &tenant, id)).await
     }
 
-    /// Tries a failed delivery again; what is answered is the delivery that is now under way.
+    /// Tries a failed delivery again, and writes what belongs to it `alongside`; the outcome is the delivery that is now under way.
     ///
     /// # Errors
     /// [`Refusal::DeliveryNotRetriable`], what [`Service::resend`] refuses, or a failure.
-    pub async fn retry_delivery(&self, caller: &Caller, id: MessageId) -> ServiceResult<Seen<Delivery>> {
+    pub async fn retry_delivery(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        alongside: Alongside<Seen<Delivery>>,
+    ) -> ServiceResult<Seen<Delivery>> {
         let Seen { what: seen, at } = self.get_delivery(caller, id).await?;
         if seen.status_at(at) != DeliveryStatus::Failed {
             return Err(Refusal::DeliveryNotRetriable("Only a delivery that has failed is tried again.").into());
         }
-        if seen.kind == Kind::AccountSync {
-            let caller = caller.clone();
-            let requeued = self.store.write(move |conn| requeue_sync(conn, &caller, &seen)).await?;
-            self.wake.notify_one();
-            return Ok(requeued);
+        if !matches!(seen.kind, Kind::AccountSync | Kind::WebhookEvent) {
+            return self.send_anew(caller, &seen, alongside).await;
         }
-        self.send_anew(caller, &seen).await
+        let caller = caller.clone();
+        let requeued = self.store.write(move |conn| {
+            let requeued = requeue(conn, &caller, &seen)?;
+            alongside.write(conn, &requeued)?;
+            Ok::<_, ServiceError>(requeued)
+        });
+        let requeued = requeued.await?;
+        self.wake.notify_one();
+        Ok(requeued)
     }
 
-    async fn send_anew(&self, caller: &Caller, seen: &Delivery) -> ServiceResult<Seen<Delivery>> {
+    async fn send_anew(
+        &self,
+        caller: &Caller,
+        seen: &Delivery,
+        alongside: Alongside<Seen<Delivery>>,
+    ) -> ServiceResult<Seen<Delivery>> {
         let Some(id) = seen.invitation.filter(|_| seen.kind.carries_secret()) else {
             return Err(Refusal::DeliveryNotRetriable("Its text was wiped and can't be made again.").into());
         };
@@ -55,18 +70,23 @@ impl Service {
         let (actor, kind) = (caller.actor.clone(), seen.kind);
         let alongside = Alongside::new(move |conn: &mut Connection, issued: &Issued| {
             let invitation = &issued.snapshot.invitation;
-            Ok(note(conn, &actor, invitation.updated_at, ("message.requeued", kind.as_str()), invitation)?)
+            note(conn, &actor, invitation.updated_at, ("message.requeued", kind.as_str()), invitation)?;
+            alongside.write(conn, &message_of(issued)?)
         });
         let command = Resend { delivery: Some(DeliveryMode::Send), ..Resend::default() };
         let issued = self.resend(caller, id, command, alongside).await.map_err(|error| match error {
-            super::ServiceError::Refused(Refusal::NotResendable(_)) => {
+            ServiceError::Refused(Refusal::NotResendable(_)) => {
                 Refusal::DeliveryNotRetriable("Its invitation is over for good.").into()
             }
             other => other,
         })?;
-        let what = issued.snapshot.delivery.ok_or(StorageError::Corrupt("message"))?;
-        Ok(Seen { what, at: issued.snapshot.taken_at })
+        message_of(&issued)
     }
+}
+
+fn message_of(issued: &Issued) -> ServiceResult<Seen<Delivery>> {
+    let what = issued.snapshot.delivery.clone().ok_or(StorageError::Corrupt("message"))?;
+    Ok(Seen { what, at: issued.snapshot.taken_at })
 }
 
 fn read(conn: &mut Connection, tenant: &TenantId, id: MessageId) -> ServiceResult<Seen<Delivery>> {
@@ -74,17 +94,18 @@ fn read(conn: &mut Connection, tenant: &TenantId, id: MessageId) -> ServiceResul
     Ok(Seen { what, at: conn.now()? })
 }
 
-/// Puts the change of the account's lock back into the queue.
-fn requeue_sync(conn: &mut Connection, caller: &Caller, seen: &Delivery) -> ServiceResult<Seen<Delivery>> {
-    let erased = || Refusal::DeliveryNotRetriable("Its account has been erased.");
-    let id = seen.account.ok_or_else(erased)?;
-    let named = accounts::find_by_id(conn, &caller.tenant, id)?.ok_or_else(erased)?;
-    let account = accounts::find_locked(conn, &caller.tenant, &named.key())?.ok_or_else(erased)?;
+/// Puts a row that carries nothing back into the queue.
+fn requeue(conn: &mut Connection, caller: &Caller, seen: &Delivery) -> ServiceResult<Seen<Delivery>> {
+    let account = match (seen.kind, seen.account) {
+        (Kind::AccountSync, Some(id)) => Some(locked(conn, caller, id)?),
+        (Kind::AccountSync, None) => return Err(erased().into()),
+        _ => None,
+    };
     let now = conn.now()?;
     if !outbox::requeue(conn, &caller.tenant, seen.id, now)? {
         return Err(Refusal::DeliveryNotRetriable("It is being tried again already.").into());
     }
-    if account.directory == DirectorySync::Failed {
+    if let Some(account) = account.filter(|account| account.directory == DirectorySync::Failed) {
         let pending = Observation {
             lock_reason: account.lock_reason,
             hold: account.hold,
@@ -97,9 +118,19 @@ fn requeue_sync(conn: &mut Connection, caller: &Caller, seen: &Delivery) -> Serv
         event: "message.requeued",
         tenant: &caller.tenant,
         invitation: seen.invitation,
-        account: Some(id),
+        account: seen.account,
         detail: seen.kind.as_str(),
     };
     record(conn, &caller.actor, now, &event)?;
     read(conn, &caller.tenant, seen.id)
+}
+
+/// The account, held until the transaction ends.
+fn locked(conn: &mut Connection, caller: &Caller, id: AccountId) -> ServiceResult<Account> {
+    let named = accounts::find_by_id(conn, &caller.tenant, id)?.ok_or_else(erased)?;
+    Ok(accounts::find_locked(conn, &caller.tenant, &named.key())?.ok_or_else(erased)?)
+}
+
+const fn erased() -> Refusal {
+    Refusal::DeliveryNotRetriable("Its account has been erased.")
 }

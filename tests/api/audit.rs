@@ -58,6 +58,7 @@ async fn the_timeline_tells_everything_that_happened_to_an_invitation() {
         ("invitation.redeem_failed", "person", "wrong_code"),
         ("invitation.redeemed", "person", "email_otp"),
         ("invitation.accepted", "person", ""),
+        ("account.unlocked", "person", "accepted"),
         ("message.sent", "system", "activation_email"),
     ];
     assert_eq!(told, expected);

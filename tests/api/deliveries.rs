@@ -99,6 +99,26 @@ async fn a_message_that_failed_is_sent_again_as_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_with_a_key_resends_once() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(422), 1).await;
+    let issued = app.issue(&user, json!({"lockAccount": false})).await;
+    app.advance(Duration::from_mins(1));
+    let failed = deliveries(&app, "status=failed").await.remove(0);
+    let path = format!("/v1/deliveries/{}/retry", failed["id"].as_str().unwrap());
+    let keyed = || app.request("POST", &path).bearer_auth(app.token()).header("Idempotency-Key", "once");
+    let first = app.send(keyed()).await;
+    let again = app.send(keyed()).await;
+    assert_eq!((first.status, &first.text), (200, &again.text));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["generation"], 2);
+    assert_eq!(app.gateway.received("email").await.len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wiped_or_over_is_not_tried_again() {
     let app = TestApp::spawn().await;
     let (first, second) = (app.user().await, app.user().await);

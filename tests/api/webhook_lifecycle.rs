@@ -170,7 +170,12 @@ async fn an_event_whose_entry_is_gone_is_given_up_untold() {
     app.webhook(&receiver, &["invitation.issued"]).await;
     let user = app.user().await;
     app.try_issue(&user, json!({"lockAccount": false})).await.ok(201);
-    app.database.execute("DELETE FROM audit_event WHERE event = 'invitation.issued'");
+    let (open, close) = if app.database.is_postgres() {
+        ("ALTER TABLE audit_event DISABLE TRIGGER USER", "ALTER TABLE audit_event ENABLE TRIGGER USER")
+    } else {
+        ("DROP TRIGGER audit_event_no_delete", "SELECT 1")
+    };
+    app.database.execute(&format!("{open}; DELETE FROM audit_event WHERE event = 'invitation.issued'; {close}"));
     app.work().await;
     assert!(receiver.received().await.is_empty());
     assert_eq!(count(&app, "state = 'failed' AND last_error = 'event_forgotten'"), 1);
