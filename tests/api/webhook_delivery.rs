@@ -129,7 +129,9 @@ async fn an_event_that_nobody_takes_ends_as_a_dead_letter_that_can_be_sent_again
     assert_eq!(events(&app, "failed", Some("http_503")), 1);
     let state = app.get(&path(&webhook)).await.ok(200);
     assert!(state["failingSince"].is_string() && state["enabled"] == true, "{state}");
-    app.database.execute("UPDATE outbox SET state = 'ready', attempts = 0 WHERE kind = 'webhook_event'");
+    let failed = app.get("/v1/deliveries?channel=webhook&status=failed").await.ok(200)["items"][0].clone();
+    assert_eq!((&failed["kind"], &failed["lastError"]), (&json!("webhook_event"), &json!("http_503")));
+    app.post(&format!("/v1/deliveries/{}/retry", failed["id"].as_str().unwrap()), json!({})).await.ok(200);
     app.work().await;
     let told = receiver.received().await;
     assert_eq!((told.len(), &told[8].id), (9, &told[0].id));
