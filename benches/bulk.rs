@@ -5,7 +5,12 @@
 //! scripts/with-postgres.sh cargo bench --bench bulk                   # PostgreSQL
 //! ```
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that can't go on ends")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that can't go on ends"
+)]
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};

@@ -308,8 +308,9 @@ pub fn yield_to_single_calls(
     invitation: InvitationId,
 ) -> Result<(), StorageError> {
     // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
-    let target =
-        o::table.filter(o::invitation_id.eq(invitation.to_string()).and(o::tenant.concat("").eq(tenant.as_str())));
+    let target = o::table
+        .filter(o::invitation_id.eq(invitation.to_string()).and(o::tenant.concat("").eq(tenant.as_str())))
+        .filter(o::priority.eq(PRIORITY));
     on_backend!(conn, |c| diesel::update(target).set(o::priority.eq(PRIORITY_OF_JOBS)).execute(c))?;
     Ok(())
 }
