@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
+use super::{Alongside, Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::{EndpointId, TenantId};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
@@ -30,6 +30,7 @@ pub struct WebhookChange {
 }
 
 /// An endpoint with the secret that it was just given, shown this once.
+#[derive(Clone)]
 pub struct WithSecret {
     pub endpoint: Endpoint,
     pub secret: Secret,
@@ -40,7 +41,12 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::InvalidField`] for a URL that can't be one, [`Refusal::WebhookLimit`], or a failure.
-    pub async fn create_webhook(&self, caller: &Caller, new: NewWebhook) -> ServiceResult<WithSecret> {
+    pub async fn create_webhook(
+        &self,
+        caller: &Caller,
+        new: NewWebhook,
+        alongside: Alongside<WithSecret>,
+    ) -> ServiceResult<WithSecret> {
         let url = self.checked_url(&new.url)?;
         let now = self.clock.now();
         let id = crate::entropy::endpoint_id(now);
@@ -58,17 +64,18 @@ impl Service {
             created_at: now,
             updated_at: now,
         };
-        let (actor, stored) = (caller.actor.clone(), endpoint.clone());
+        let (actor, created) = (caller.actor.clone(), WithSecret { endpoint, secret });
         self.store
             .write(move |conn| {
-                if !webhooks::insert(conn, &stored)? {
+                if !webhooks::insert(conn, &created.endpoint)? {
                     return Err(ServiceError::from(Refusal::WebhookLimit));
                 }
                 let now = conn.now()?;
-                Ok(note(conn, &actor, now, ("webhook.created", ""), &stored)?)
+                note(conn, &actor, now, ("webhook.created", ""), &created.endpoint)?;
+                alongside.write(conn, &created)?;
+                Ok(created.clone())
             })
-            .await?;
-        Ok(WithSecret { endpoint, secret })
+            .await
     }
 
     /// The tenant's endpoints, oldest first.
@@ -140,11 +147,11 @@ impl Service {
         caller: &Caller,
         id: EndpointId,
         overlap: Duration,
+        alongside: Alongside<WithSecret>,
     ) -> ServiceResult<WithSecret> {
         let (secret, sealed) = self.new_secret(&caller.tenant, id)?;
         let (tenant, actor) = (caller.tenant.clone(), caller.actor.clone());
-        let endpoint = self
-            .store
+        self.store
             .write(move |conn| {
                 let mut endpoint = webhooks::find_locked(conn, &tenant, id)?.ok_or(Refusal::WebhookNotFound)?;
                 let now = conn.now()?;
@@ -154,10 +161,11 @@ impl Service {
                 endpoint.updated_at = now;
                 webhooks::update(conn, &endpoint)?;
                 note(conn, &actor, now, ("webhook.secret_rotated", ""), &endpoint)?;
-                Ok::<_, ServiceError>(endpoint)
+                let rotated = WithSecret { endpoint, secret: secret.clone() };
+                alongside.write(conn, &rotated)?;
+                Ok(rotated)
             })
-            .await?;
-        Ok(WithSecret { endpoint, secret })
+            .await
     }
 
     /// Sends a `webhook.test` right now, whether or not the endpoint takes events, and tells how that went.

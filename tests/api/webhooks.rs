@@ -54,6 +54,24 @@ async fn an_endpoint_is_added_read_changed_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_with_the_same_key_is_answered_with_the_same_secret() {
+    let app = TestApp::spawn().await;
+    let keyed = async |path: &str, body: Value| {
+        let request = app.request("POST", path).bearer_auth(app.token()).header("Idempotency-Key", "k-1");
+        app.send(request.json(&body)).await
+    };
+    let body = json!({"url": "https://hooks.example.com/"});
+    let first = keyed("/v1/webhooks", body.clone()).await.ok(201);
+    assert_eq!(keyed("/v1/webhooks", body).await.ok(201), first);
+    assert_eq!(app.get("/v1/webhooks").await.ok(200)["items"].as_array().unwrap().len(), 1);
+    let rotate = format!("{}/rotate-secret", path(&first));
+    let rotated = keyed(&rotate, json!({})).await.ok(200);
+    assert_ne!(rotated["secret"], first["secret"]);
+    assert_eq!(keyed(&rotate, json!({})).await.ok(200), rotated);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_may_not_be_called_is_refused_with_its_reason() {
     let app = TestApp::spawn().await;
     let kept = app.post("/v1/webhooks", json!({"url": "https://hooks.example.com/"})).await.ok(201);

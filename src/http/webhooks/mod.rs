@@ -5,13 +5,16 @@ pub(super) mod secret;
 pub(super) mod test;
 mod view;
 
-use actix_web::http::header::LOCATION;
-use actix_web::{HttpResponse, delete, get, patch, post, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, web};
 
 use super::State;
 use super::auth::{Authorized, WebhooksWrite};
 use super::extract::{Body, endpoint_id};
+use super::idempotency::{Answer, IdempotencyKey, once};
 use super::problem::Problem;
+use crate::domain::webhook::Endpoint;
+use crate::service::webhooks::WithSecret;
 use change::{CreateWebhookRequest, UpdateWebhookRequest};
 use view::{CreatedWebhookView, WebhookListView, WebhookView};
 
@@ -22,6 +25,7 @@ use view::{CreatedWebhookView, WebhookListView, WebhookView};
 #[utoipa::path(
     tag = "webhooks",
     request_body = CreateWebhookRequest,
+    params(IdempotencyKey),
     security(("accessToken" = ["webhooks:write"])),
     responses(
         (status = 201, description = "Added; the secret is not shown again.", body = CreatedWebhookView,
@@ -35,13 +39,25 @@ use view::{CreatedWebhookView, WebhookListView, WebhookView};
 )]
 #[post("/v1/webhooks")]
 pub(super) async fn create_webhook(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<WebhooksWrite>,
     body: Body<CreateWebhookRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let created = state.service.create_webhook(&authorized.caller, body.0.read()?).await?;
-    let location = format!("/v1/webhooks/{}", created.endpoint.id);
-    Ok(HttpResponse::Created().insert_header((LOCATION, location)).json(CreatedWebhookView::from(&created)))
+    let new = body.0.read()?;
+    once(&request, &state.service, authorized.caller, created, |service, caller, alongside| async move {
+        service.create_webhook(&caller, new, alongside).await
+    })
+    .await
+}
+
+fn created(created: &WithSecret) -> Answer {
+    let Endpoint { id, tenant, .. } = &created.endpoint;
+    let location = match tenant.as_str() {
+        "default" => format!("/v1/webhooks/{id}"),
+        tenant => format!("/t/{tenant}/v1/webhooks/{id}"),
+    };
+    Answer::at(StatusCode::CREATED, location, &CreatedWebhookView::from(created))
 }
 
 /// List the webhooks

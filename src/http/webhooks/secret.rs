@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -11,7 +11,9 @@ use super::view::CreatedWebhookView;
 use crate::http::State;
 use crate::http::auth::{Authorized, WebhooksWrite};
 use crate::http::extract::{Body, endpoint_id};
+use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
+use crate::service::webhooks::WithSecret;
 
 /// Longest overlap: a week.
 const OVERLAP_MAX: u64 = 10_080;
@@ -37,7 +39,7 @@ const fn a_day() -> u64 {
 /// over at any moment of it. Needs the scope `webhooks:write`.
 #[utoipa::path(
     tag = "webhooks",
-    params(("id" = String, Path, description = "The webhook's id")),
+    params(("id" = String, Path, description = "The webhook's id"), IdempotencyKey),
     request_body = RotateWebhookSecretRequest,
     security(("accessToken" = ["webhooks:write"])),
     responses(
@@ -50,6 +52,7 @@ const fn a_day() -> u64 {
 )]
 #[post("/v1/webhooks/{id}/rotate-secret")]
 pub(crate) async fn rotate_webhook_secret(
+    request: HttpRequest,
     state: web::Data<State>,
     authorized: Authorized<WebhooksWrite>,
     id: web::Path<String>,
@@ -61,6 +64,13 @@ pub(crate) async fn rotate_webhook_secret(
         return Err(Problem::field(StatusCode::BAD_REQUEST, "/overlapMinutes", "out_of_range", detail));
     }
     let overlap = Duration::from_secs(minutes * 60);
-    let rotated = state.service.rotate_webhook_secret(&authorized.caller, endpoint_id(&id)?, overlap).await?;
-    Ok(HttpResponse::Ok().json(CreatedWebhookView::from(&rotated)))
+    let id = endpoint_id(&id)?;
+    once(&request, &state.service, authorized.caller, rotated, move |service, caller, alongside| async move {
+        service.rotate_webhook_secret(&caller, id, overlap, alongside).await
+    })
+    .await
+}
+
+fn rotated(rotated: &WithSecret) -> Answer {
+    Answer::ok(&CreatedWebhookView::from(rotated))
 }
