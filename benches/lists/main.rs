@@ -109,7 +109,7 @@ impl Bench {
         text
     }
 
-    /// The median of many calls.
+    /// What a quarter of many calls stay below: other work on the machine makes the rest slower.
     async fn measure(&self, path: &str) -> Duration {
         for _ in 0..5 {
             self.get(path).await;
@@ -121,15 +121,15 @@ impl Bench {
             samples.push(started.elapsed());
         }
         samples.sort();
-        samples[SAMPLES / 2]
+        samples[SAMPLES / 4]
     }
 
     async fn measure_all(&self, filling: &Filling) -> Vec<Duration> {
-        let mut medians = Vec::new();
+        let mut spans = Vec::new();
         for (_, path) in CASES {
-            medians.push(self.measure(&filled_in(path, filling)).await);
+            spans.push(self.measure(&filled_in(path, filling)).await);
         }
-        medians
+        spans
     }
 }
 

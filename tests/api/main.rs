@@ -27,6 +27,7 @@ mod delivery;
 mod diagnosis;
 mod erasure;
 mod examples;
+mod examples_lists;
 mod examples_templates;
 mod examples_webhooks;
 mod expiry;
