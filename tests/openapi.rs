@@ -77,8 +77,9 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
     }
 }
 
-/// POSTs that neither create nor send anything.
-const WITHOUT_KEY: [&str; 2] = ["/preview", "/cancel"];
+/// POSTs that need no key: they neither create nor send anything, a repeat does no more than the first (the cool-down sees to it where a
+/// message is asked for), or is meant to be one more try of an endpoint.
+const WITHOUT_KEY: [&str; 5] = ["/preview", "/cancel", "/decline", "/request-new", "/test"];
 
 #[test]
 fn what_creates_or_sends_can_be_repeated_by_its_key() {
