@@ -120,7 +120,7 @@ impl Worker {
             Ok(matter) => matter,
             Err(code) => {
                 let outcome = Outcome::Failed { code: code.to_owned(), retry_after: None };
-                return self.settle_event(event, outcome, false).await;
+                return self.settle_event(event, outcome, None).await;
             }
         };
         let body = Told {
@@ -140,18 +140,23 @@ impl Worker {
         if let Some(error) = attempt.outcome.error() {
             tracing::warn!(message.id = %event.row.id, endpoint.id = %event.endpoint, error, "an event was not taken");
         }
-        self.settle_event(event, attempt.outcome, true).await
+        self.settle_event(event, attempt.outcome, Some(matter.endpoint.url)).await
     }
 
-    /// `tried`: whether the endpoint was called at all.
-    async fn settle_event(&self, event: ClaimedEvent, outcome: Outcome, tried: bool) -> Result<(), StorageError> {
+    /// `called`: the address that was called, if any was.
+    async fn settle_event(
+        &self,
+        event: ClaimedEvent,
+        outcome: Outcome,
+        called: Option<String>,
+    ) -> Result<(), StorageError> {
         let retry_at = match &outcome {
-            Outcome::Failed { retry_after, .. } if tried => {
+            Outcome::Failed { retry_after, .. } if called.is_some() => {
                 next_try(event.row.attempts, self.now(), *retry_after, &mut crate::entropy::rng())
             }
             Outcome::Failed { .. } | Outcome::Delivered | Outcome::Gone => None,
         };
-        self.0.store.write(move |conn| write_down(conn, &event, &outcome, retry_at)).await
+        self.0.store.write(move |conn| write_down(conn, &event, (&outcome, called.as_deref()), retry_at)).await
     }
 }
 
@@ -182,7 +187,7 @@ fn matter(conn: &mut Connection, event: &ClaimedEvent) -> Result<Result<Matter, 
 fn write_down(
     conn: &mut Connection,
     event: &ClaimedEvent,
-    outcome: &Outcome,
+    (outcome, called): (&Outcome, Option<&str>),
     retry_at: Option<Timestamp>,
 ) -> Result<(), StorageError> {
     let now = conn.now()?;
@@ -198,8 +203,10 @@ fn write_down(
         return Ok(());
     }
     let endpoint = webhooks::find_locked(conn, tenant, event.endpoint)?;
-    outbox::settle(conn, &event.row, &Settlement::Failed { code }, now)?;
-    let Some(endpoint) = endpoint else { return Ok(()) };
+    let settled = outbox::settle(conn, &event.row, &Settlement::Failed { code }, now)?;
+    // What somebody ended meanwhile, or another address said, is no verdict on the endpoint as it is now.
+    let judged = |endpoint: &Endpoint| settled && endpoint.disabled.is_none() && called == Some(endpoint.url.as_str());
+    let Some(endpoint) = endpoint.filter(judged) else { return Ok(()) };
     let reason = match outcome {
         Outcome::Gone => Some(DisabledReason::Gone),
         _ if endpoint.failing_since.is_some_and(|since| now.since(since) >= FAILING_MAX) => {

@@ -168,10 +168,14 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
         Done::Retry { at, code } => (Settlement::Retry { at: *at, code }, "message.retried", code.as_str()),
         Done::Settled => return Ok(()),
     };
+    let gives_sync_up = claimed.kind == Kind::AccountSync && matches!(done, Done::GivenUp { .. });
+    if gives_sync_up {
+        sync::hold(conn, claimed)?;
+    }
     // False when a resend or a revocation came between: then there is nothing left to say.
     if outbox::settle(conn, claimed, &settlement, now)? {
         audit(conn, claimed, now, (event, detail))?;
-        if claimed.kind == Kind::AccountSync && matches!(done, Done::GivenUp { .. }) {
+        if gives_sync_up {
             sync::give_up(conn, claimed, detail, now)?;
         }
     }

@@ -147,6 +147,14 @@ fn let_go(conn: &mut Connection, claimed: &Claimed, account: &Account, now: Time
     Ok(())
 }
 
+/// The account that the row is about, held until the transaction ends; taken before any row of the outbox.
+pub(super) fn hold(conn: &mut Connection, claimed: &Claimed) -> Result<Option<Account>, StorageError> {
+    match account_of(conn, claimed)? {
+        Some(named) => accounts::find_locked(conn, &named.tenant, &named.key()),
+        None => Ok(None),
+    }
+}
+
 /// The directory will not have it: the account is marked, and an invitation that waited for its lock has failed.
 pub(super) fn give_up(
     conn: &mut Connection,
@@ -154,8 +162,7 @@ pub(super) fn give_up(
     code: &str,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let Some(named) = account_of(conn, claimed)? else { return Ok(()) };
-    let Some(account) = accounts::find_locked(conn, &named.tenant, &named.key())? else { return Ok(()) };
+    let Some(account) = hold(conn, claimed)? else { return Ok(()) };
     let failed = Observation {
         lock_reason: account.lock_reason,
         hold: account.hold,

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use diesel::dsl::exists;
+use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 use super::connection::{Connection, inv_now, on_backend};
 use super::error::{StorageError, readable};
@@ -37,11 +38,7 @@ const WITHOUT_SECRET: [&str; 4] = [
 pub(super) const REMINDERS: [&str; 3] =
     [Kind::ReminderEmailLink.as_str(), Kind::ReminderEmailOtp.as_str(), Kind::ReminderSmsOtp.as_str()];
 
-/// Rows that may still be sent.
-const WAITING: [&str; 3] =
-    [DeliveryState::Held.as_str(), DeliveryState::Scheduled.as_str(), DeliveryState::Ready.as_str()];
-
-/// Those, and rows that are being sent right now.
+/// Rows that may still be sent, or are being sent right now.
 pub(super) const UNSETTLED: [&str; 4] = [
     DeliveryState::Held.as_str(),
     DeliveryState::Scheduled.as_str(),
@@ -371,7 +368,9 @@ pub fn requeue(conn: &mut Connection, tenant: &TenantId, id: MessageId, now: Tim
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn expire_due(conn: &mut Connection, now: Timestamp) -> Result<usize, StorageError> {
-    let target = o::table.filter(o::state.eq_any(WAITING)).filter(o::expires_at.le(inv_now().nullable()));
+    // Written out as in the partial index: SQLite would not find it by values that are bound.
+    let waiting = sql::<Bool>("outbox.state IN ('held', 'scheduled', 'ready')");
+    let target = o::table.filter(waiting).filter(o::expires_at.le(inv_now().nullable()));
     Ok(on_backend!(conn, |c| diesel::update(target)
         .set((
             o::state.eq(DeliveryState::Expired.as_str()),

@@ -13,14 +13,16 @@ use super::connection::{Connection, on_backend};
 use super::error::{StorageError, readable};
 use super::idempotency;
 use super::outbox::UNSETTLED;
-use super::schema::{account as a, invitation as i, outbox as o};
+use super::schema::{account as a, idempotency as k, invitation as i, outbox as o};
 use crate::domain::account::{Account, Hold};
 use crate::domain::ids::TenantId;
 use crate::domain::time::Timestamp;
 
 /// Written out as in the partial indexes: SQLite would not find them by values that are bound.
 const ENDED: &str = "invitation.status IN ('accepted', 'expired', 'revoked', 'failed')";
-const SETTLED: &str = "outbox.state IN ('sent', 'failed', 'superseded', 'expired')";
+const OF_NO_INVITATION: &str =
+    "outbox.invitation_id IS NULL AND outbox.state IN ('sent', 'failed', 'superseded', 'expired')";
+const EVENTS: &str = "outbox.endpoint_id IS NOT NULL AND outbox.state IN ('sent', 'failed', 'superseded', 'expired')";
 
 /// Takes at most `limit` invitations away that ended at `until` or before, with their messages, and accounts of which nothing else is
 /// kept. Returns how many it were of which tenant.
@@ -66,14 +68,23 @@ fn by_tenant(tenants: impl Iterator<Item = String>) -> Result<Vec<(TenantId, i64
     counts.into_iter().map(|(tenant, count)| Ok((readable(TenantId::parse(&tenant).ok(), "tenant")?, count))).collect()
 }
 
-/// Takes at most `limit` rows of the outbox away that belong to no invitation and were settled at `until` or before, and accounts of
-/// which nothing else is kept. Returns how many rows it were.
+/// Takes at most `limit` rows of the outbox away that belong to no invitation, and as many that were events, settled at `until` or before,
+/// and accounts of which nothing else is kept. Returns how many rows it were.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn purge_deliveries(conn: &mut Connection, until: Timestamp, limit: i64) -> Result<usize, StorageError> {
+    Ok(purge_settled(conn, OF_NO_INVITATION, until, limit)? + purge_settled(conn, EVENTS, until, limit)?)
+}
+
+fn purge_settled(
+    conn: &mut Connection,
+    which: &'static str,
+    until: Timestamp,
+    limit: i64,
+) -> Result<usize, StorageError> {
     let query = o::table
-        .filter(o::invitation_id.is_null().and(sql::<Bool>(SETTLED)))
+        .filter(sql::<Bool>(which))
         .filter(o::updated_at.le(until.millis()))
         .order(o::updated_at)
         .limit(limit)
@@ -105,7 +116,7 @@ fn take_accounts(conn: &mut Connection, mut ids: Vec<String>) -> Result<Vec<Stri
     })
 }
 
-/// Deletes those of the accounts taken that hold nothing: no invitation, no lock of ours, no wrong codes, nothing to be done.
+/// Deletes those of the accounts taken that hold nothing: no invitation, no lock of ours, no wrong codes, no answer kept for repetitions, nothing to be done.
 fn drop_empty(conn: &mut Connection, accounts: &[String]) -> Result<(), StorageError> {
     let invited =
         exists(i::table.filter(
@@ -113,8 +124,9 @@ fn drop_empty(conn: &mut Connection, accounts: &[String]) -> Result<(), StorageE
         ));
     let open =
         exists(o::table.filter(o::account_id.eq(a::id.nullable()).and(o::state.eq_any(UNSETTLED)).assume_not_null()));
+    let repeatable = exists(k::table.filter(k::account_id.eq(a::id.nullable()).assume_not_null()));
     let target = a::table
-        .filter(a::id.eq_any(accounts))
+        .filter(a::id.eq_any(accounts).and(not(repeatable)))
         .filter(a::lock_reason.is_null().and(a::hold.eq_any([Hold::None.as_str(), Hold::Foreign.as_str()])))
         .filter(a::otp_failures.eq(0).and(not(invited)).and(not(open)));
     on_backend!(conn, |c| diesel::delete(target).execute(c))?;

@@ -164,6 +164,37 @@ async fn after_a_persons_erasure_the_event_goes_out_without_the_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_filter_with_an_unknown_name_stops_nothing() {
+    let app = TestApp::near().await;
+    let receiver = Receiver::start().await;
+    app.webhook(&receiver, &["invitation.issued"]).await;
+    app.database.execute("UPDATE webhook_endpoint SET events = 'invitation.folded invitation.issued'");
+    let user = app.user().await;
+    app.try_issue(&user, json!({"lockAccount": false})).await.ok(201);
+    app.database.execute("UPDATE webhook_endpoint SET events = 'invitation.issued'");
+    app.work().await;
+    assert_eq!(receiver.received().await.len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_events_of_an_erased_person_are_taken_away_in_time() {
+    let app = TestApp::near().await;
+    let receiver = Receiver::start().await;
+    app.webhook(&receiver, &[]).await;
+    let user = app.user().await;
+    app.try_issue(&user, json!({"lockAccount": false})).await.ok(201);
+    let erase = app.request("DELETE", &format!("/v1/accounts/PRIMARY/{}", user.username)).bearer_auth(app.token());
+    app.send(erase).await.ok(204);
+    app.work().await;
+    assert!(app.database.count("SELECT count(*) AS count FROM outbox") > 0);
+    app.advance(Duration::from_hours(24 * 31));
+    app.sweep().await;
+    assert_eq!(app.database.count("SELECT count(*) AS count FROM outbox"), 0);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_whose_entry_is_gone_is_given_up_untold() {
     let app = TestApp::near().await;
     let receiver = Receiver::start().await;

@@ -3,4 +3,6 @@ CREATE INDEX invitation_ended ON invitation (updated_at) WHERE status IN ('accep
 CREATE INDEX outbox_settled ON outbox (updated_at)
     WHERE invitation_id IS NULL AND state IN ('sent', 'failed', 'superseded', 'expired');
 -- All that is to be done, or was done, for one account.
+CREATE INDEX outbox_settled_events ON outbox (updated_at)
+    WHERE endpoint_id IS NOT NULL AND state IN ('sent', 'failed', 'superseded', 'expired');
 CREATE INDEX outbox_by_account ON outbox (account_id, created_at);
