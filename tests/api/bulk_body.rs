@@ -249,6 +249,31 @@ async fn a_directory_that_is_down_delays_rows_and_fails_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_of_one_account_keep_their_order_while_the_first_one_waits() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.directory.break_next("GET", Fault::Status(503));
+    let of = |id: &str, more: Value| {
+        let mut row = json!({"user": {"username": user.username}, "lockAccount": false, "metadata": {"row": id}});
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row.to_string()
+    };
+    let known = json!({"user": user.known(), "ifExists": "replace"});
+    let lines = [of("1", json!({})), row("other").to_string(), of("2", known.clone()), of("3", known)];
+    let job = take_on(&app, "", lines.join("\n")).await;
+    for _ in 0..8 {
+        run(&app).await;
+        app.advance(Duration::from_secs(30));
+    }
+    let outcomes = outcomes(&app, &job);
+    assert!((0..4).all(|index| outcomes[&index].0 == "issued"), "{outcomes:?}");
+    let live = app.account(&user).await["invitationId"].clone();
+    assert_eq!(app.invitation(&live).await["metadata"]["row"], "3", "the last one of the file is the one that counts");
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_stays_down_fails_the_row_in_the_end() {
     let app = TestApp::spawn().await;
     for _ in 0..20 {

@@ -23,6 +23,8 @@ const BODY_DEADLINE: Duration = Duration::from_mins(10);
 /// When the rows read so far are stored.
 const BATCH_ROWS: usize = 100;
 const BATCH_BYTES: usize = 512 * 1024;
+/// As long a row waits for its batch: storing one also says that the sender is still there.
+const BATCH_AGE: Duration = Duration::from_secs(20);
 
 /// Stores the rows of the body; returns a digest of its bytes.
 pub(super) async fn receive(
@@ -34,7 +36,7 @@ pub(super) async fn receive(
     let begun = Instant::now();
     let mut batch = Batch::default();
     let mut splitter = Splitter::new(format);
-    let (mut digest, mut length) = (Context::new(&SHA256), 0);
+    let (mut digest, mut length, mut stored) = (Context::new(&SHA256), 0, begun);
     while let Some(piece) = next_piece(&mut body, begun).await? {
         length += piece.len();
         if length > BODY_MAX {
@@ -46,7 +48,12 @@ pub(super) async fn receive(
             batch.add(row);
             if batch.is_full() {
                 service.receive_bulk_rows(incoming, batch.take()).await?;
+                stored = Instant::now();
             }
+        }
+        if stored.elapsed() >= BATCH_AGE && !batch.rows.is_empty() {
+            service.receive_bulk_rows(incoming, batch.take()).await?;
+            stored = Instant::now();
         }
     }
     if let Some(row) = splitter.finish().map_err(unsplittable)? {

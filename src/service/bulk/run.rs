@@ -51,10 +51,13 @@ impl Runner {
     pub async fn run(self, poll: Duration, mut shutdown: watch::Receiver<bool>) {
         let bell: Arc<Notify> = Arc::clone(&self.service.wake_bulk);
         while !*shutdown.borrow() {
-            match self.turn().await {
-                Ok(Turned::Worked) => continue,
-                Ok(Turned::Idle) => {}
-                Err(error) => tracing::error!(error = ?error, "a job can't go on; its lease will lapse"),
+            // In a task of its own: a row that panics ends its turn, not the work on jobs.
+            let runner = self.clone();
+            match tokio::spawn(async move { runner.turn().await }).await {
+                Ok(Ok(Turned::Worked)) => continue,
+                Ok(Ok(Turned::Idle)) => {}
+                Ok(Err(error)) => tracing::error!(error = ?error, "a job can't go on; its lease will lapse"),
+                Err(_) => tracing::error!("the work on a job panicked; its lease will lapse"),
             }
             tokio::select! {
                 () = bell.notified() => {}
@@ -74,7 +77,7 @@ impl Runner {
         failpoint::hit("bulk.claimed");
         let (tenant, job) = (turn.tenant.clone(), turn.id);
         let due = self.service.store.read(move |conn| rows::due(conn, (&tenant, job), ROWS)).await?;
-        let stalls = if self.work_all(&turn, in_order(due)).await? { turn.stalls + 1 } else { 0 };
+        let stalls = if self.work_all(&turn, due).await? { turn.stalls + 1 } else { 0 };
         self.end(turn, stalls).await?;
         Ok(Turned::Worked)
     }
@@ -111,10 +114,4 @@ impl Runner {
             })
             .await
     }
-}
-
-/// The rows up to the first one whose account another one before it names: that one has to be settled first.
-fn in_order(due: Vec<OpenRow>) -> Vec<OpenRow> {
-    let first = due.first().map_or(0, |row| row.position);
-    due.into_iter().take_while(|row| row.twin.is_none_or(|twin| twin < first)).collect()
 }

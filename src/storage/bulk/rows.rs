@@ -1,5 +1,6 @@
 //! The rows of jobs. What a row said is sealed, and wiped by the statement that settles it; only one settles it.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use crate::domain::bulk::RowStatus;
@@ -116,7 +117,8 @@ fn is_open<'a>(place: &'a RowPlace) -> _ {
 
 type DueRow = (i64, Option<Vec<u8>>, Option<i64>, i64);
 
-/// The first rows that are not settled and don't wait.
+/// The first rows that are not settled and don't wait, and whose account no row before them names that is not settled: what is later in the
+/// file is done later.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -126,8 +128,14 @@ pub fn due(
     limit: i64,
 ) -> Result<Vec<OpenRow>, StorageError> {
     let now = conn.now()?;
+    let earlier = diesel::alias!(r as earlier);
+    let waits = exists(
+        earlier
+            .filter(earlier.field(r::job_id).eq(r::job_id).and(earlier.field(r::position).nullable().eq(r::twin)))
+            .filter(earlier.field(r::status).eq(RowStatus::Pending.as_str()).assume_not_null()),
+    );
     let query = r::table
-        .filter(of_job(tenant, job))
+        .filter(of_job(tenant, job).and(not(waits)))
         .filter(r::status.eq(RowStatus::Pending.as_str()).and(r::next_attempt_at.le(now.millis())))
         .order(r::position)
         .limit(limit)
