@@ -1,7 +1,7 @@
 //! Trying a delivery again that was given up, if it still makes sense.
 //!
-//! What is to be done in the directory, and what an endpoint is told, is read anew at each try, so such a row goes back into the queue. A message's text was wiped when it was
-//! given up; its secret exists nowhere any more. Trying it again is resending its invitation: a new secret, under the resend's own rules.
+//! What is to be done in the directory, and what an endpoint is told, is read anew at each try, so such a row goes back into the
+//! queue. A message's text was wiped when it was given up; its secret exists nowhere any more. Trying it again is resending its invitation: a new secret, under the resend's own rules.
 
 use super::audit::note;
 use super::issue::{DeliveryMode, Issued};
@@ -74,7 +74,7 @@ impl Service {
             alongside.write(conn, &message_of(issued)?)
         });
         let command = Resend { delivery: Some(DeliveryMode::Send), ..Resend::default() };
-        let issued = self.resend(caller, id, command, alongside).await.map_err(|error| match error {
+        let issued = self.resend_seen(caller, invitation, command, alongside).await.map_err(|error| match error {
             ServiceError::Refused(Refusal::NotResendable(_)) => {
                 Refusal::DeliveryNotRetriable("Its invitation is over for good.").into()
             }
