@@ -15,7 +15,7 @@ use crate::domain::message::{DeliveryState, DeliveryStatus, Kind};
 use crate::service::lists::{Delivery, DeliveryFilter, Seen};
 use crate::service::{Refusal, ServiceError};
 
-/// A message, or a change to make in the directory.
+/// A message, a change to make in the directory, or an event for a webhook.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
@@ -77,13 +77,13 @@ impl From<&Seen<Delivery>> for DeliveryItem {
 #[utoipa::path(
     tag = "deliveries",
     params(
-        ("status" = Option<String>, Query, description = "Any of these: repeated, or separated by commas", example = "failed"),
-        ("channel" = Option<String>, Query, description = "`email`, `sms` or `directory`"),
-        ("kind" = Option<String>, Query, description = "Such as `invitation_email_link` or `account_sync`"),
+        ("status" = Option<String>, Query, description = "Any of `skipped`, `scheduled`, `queued`, `sending`, `sent`, `delivered`, `bounced`, `failed`: repeated, or separated by commas", example = "failed"),
+        ("channel" = Option<String>, Query, description = "`email`, `sms`, `directory` or `webhook`"),
+        ("kind" = Option<String>, Query, description = "Such as `invitation_email_link`, `account_sync` or `webhook_event`"),
         ("invitationId" = Option<String>, Query, description = "Of this invitation"),
         ("createdAfter" = Option<String>, Query, description = "Created later than this (RFC 3339)"),
         ("createdBefore" = Option<String>, Query, description = "Created earlier than this (RFC 3339)"),
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent", minimum = 1, maximum = 100),
         ("order" = Option<String>, Query, description = "`asc` or `desc`"),
         ("after" = Option<String>, Query, description = "A cursor: the page after it"),
         ("before" = Option<String>, Query, description = "A cursor: the page before it"),

@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 #[utoipa::path(
     tag = "bulk invitations",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent", minimum = 1, maximum = 100),
         ("order" = Option<String>, Query, description = "`asc` or `desc`"),
         ("after" = Option<String>, Query, description = "A cursor: the page after it"),
         ("before" = Option<String>, Query, description = "A cursor: the page before it"),

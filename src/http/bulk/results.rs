@@ -18,8 +18,8 @@ use crate::http::problem::Problem;
     tag = "bulk invitations",
     params(
         ("id" = String, Path, description = "The job's id"),
-        ("status" = Option<String>, Query, description = "Any of these: repeated, or separated by commas", example = "failed,cancelled"),
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent"),
+        ("status" = Option<String>, Query, description = "Any of `pending`, `issued`, `failed`, `valid`, `cancelled`: repeated, or separated by commas", example = "failed,cancelled"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 when absent", minimum = 1, maximum = 100),
         ("order" = Option<String>, Query, description = "`asc` or `desc`"),
         ("after" = Option<String>, Query, description = "A cursor: the page after it"),
         ("before" = Option<String>, Query, description = "A cursor: the page before it"),
