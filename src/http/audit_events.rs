@@ -26,6 +26,11 @@ const EXPORT_PAGE: usize = 500;
 /// One thing that happened. No secrets, no addresses, no user names.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "id": "aud_0198c0de7c5a7d0c9c0f3b1f6f6b2a13", "at": "2026-11-24T10:00:00.000Z", "event": "invitation.issued", "actor": "hr-portal",
+    "requestId": "4bf92f3577b34da6a3ce929d0e0e4736", "invitationId": "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11",
+    "accountId": "acc_0198c0de7c5a7d0c9c0f3b1f6f6b2a10", "detail": "email_link"
+}))]
 pub(super) struct AuditEventView {
     id: String,
     at: String,
@@ -43,7 +48,6 @@ pub(super) struct AuditEventView {
 
 /// Events, in the order asked for.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"items": [], "page": {"after": null, "before": null}}))]
 pub(super) struct AuditPage {
     items: Vec<AuditEventView>,
     page: PageLinks,

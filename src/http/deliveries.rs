@@ -44,7 +44,6 @@ pub(super) struct DeliveryItem {
 
 /// Deliveries, in the order asked for.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"items": [], "page": {"after": null, "before": null}}))]
 pub(super) struct DeliveryPage {
     items: Vec<DeliveryItem>,
     page: PageLinks,

@@ -16,7 +16,6 @@ use crate::service::lists::InvitationFilter;
 
 /// Invitations, in the order asked for.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"items": [], "page": {"after": null, "before": null}}))]
 pub(crate) struct InvitationPage {
     items: Vec<InvitationView>,
     page: PageLinks,

@@ -15,6 +15,7 @@ use crate::service::lists::AuditEntry;
 
 /// One thing that happened to the invitation.
 #[derive(Serialize, ToSchema)]
+#[schema(example = json!({"at": "2026-11-24T10:00:00.000Z", "event": "invitation.issued", "actor": "hr-portal", "detail": "email_link"}))]
 pub(crate) struct TimelineEntry {
     at: String,
     /// Such as `invitation.issued`, `message.sent`, `message.retried` or `invitation.redeem_failed`.
@@ -27,7 +28,6 @@ pub(crate) struct TimelineEntry {
 
 /// What happened, in the order asked for.
 #[derive(Serialize, ToSchema)]
-#[schema(example = json!({"items": [], "page": {"after": null, "before": null}}))]
 pub(crate) struct TimelinePage {
     items: Vec<TimelineEntry>,
     page: PageLinks,
