@@ -22,6 +22,11 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
         .collect()
 }
 
+/// Whether it is one of WSO2's routes, which have their own form of errors and take fields that they don't know.
+fn is_compatible(name: &str) -> bool {
+    name.contains(" /api/")
+}
+
 #[test]
 fn the_document_checked_in_is_the_one_served() {
     let checked_in = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json")).unwrap();
@@ -45,10 +50,13 @@ fn every_operation_can_be_found_and_understood() {
         assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{name}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(!response["description"].as_str().unwrap().is_empty(), "{name} {status}");
-            let is_problem = response.to_string().contains("schemas/Problem");
-            assert_eq!(is_problem, !status.starts_with('2') && status != "304", "{name} {status}");
-            let has_media_type = response.pointer("/content/application~1problem+json").is_some();
-            assert_eq!(has_media_type, is_problem, "{name} {status}");
+            let (schema, media_type) =
+                if is_compatible(&name) { ("schemas/Fault", "json") } else { ("schemas/Problem", "problem+json") };
+            let is_error = response.to_string().contains(schema);
+            assert_eq!(is_error, !status.starts_with('2') && status != "304", "{name} {status}");
+            if is_error {
+                assert!(response["content"][format!("application/{media_type}")].is_object(), "{name} {status}");
+            }
         }
     }
 }
@@ -79,7 +87,7 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
 
 /// POSTs that need no key: they neither create nor send anything, a repeat does no more than the first (the cool-down sees to it where a
 /// message is asked for), or is meant to be one more try of an endpoint.
-const WITHOUT_KEY: [&str; 5] = ["/preview", "/cancel", "/decline", "/request-new", "/test"];
+const WITHOUT_KEY: [&str; 6] = ["/preview", "/cancel", "/decline", "/request-new", "/test", "/recover-password"];
 
 #[test]
 fn what_creates_or_sends_can_be_repeated_by_its_key() {
@@ -104,7 +112,9 @@ fn requests_have_examples_and_take_no_unknown_fields() {
     for (name, operation) in operations(&document) {
         let Some(body) = operation.pointer("/requestBody/content/application~1json/schema/$ref") else { continue };
         let schema = document.pointer(body.as_str().unwrap().trim_start_matches('#')).unwrap();
-        assert_closed(&document, schema, &name);
+        if !is_compatible(&name) {
+            assert_closed(&document, schema, &name);
+        }
         assert!(schema["example"].is_object(), "{name}");
         bodies += 1;
     }

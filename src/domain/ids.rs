@@ -18,7 +18,10 @@ fn is_slug(text: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
-/// A tenant, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`; compared exactly.
+/// What WSO2 Identity Server calls the tenant that is meant when none is named.
+const SUPER_TENANT: &str = "carbon.super";
+
+/// A tenant, `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`; compared exactly. `carbon.super` is another name of `default`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TenantId(String);
 
@@ -32,12 +35,28 @@ impl TenantId {
     /// # Errors
     /// [`TextError::Charset`] when the text is not of the form above.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        if is_slug(text) { Ok(Self(text.to_owned())) } else { Err(TextError::Charset) }
+        match text {
+            SUPER_TENANT => Ok(Self::default_tenant()),
+            text if is_slug(text) => Ok(Self(text.to_owned())),
+            _ => Err(TextError::Charset),
+        }
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As WSO2 Identity Server calls it.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        if *self == Self::default_tenant() { SUPER_TENANT } else { &self.0 }
+    }
+
+    /// The names that mean it.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let other = Some(self.domain()).filter(|domain| *domain != self.0);
+        std::iter::once(self.as_str()).chain(other)
     }
 }
 

@@ -77,14 +77,14 @@ impl Authenticator {
         Self { rules, keys, clock }
     }
 
-    /// The subject of a valid token for this tenant with this scope.
-    async fn authorize(&self, jwt: &str, tenant: &TenantId, scope: &str) -> Result<String, Rejected> {
+    /// The subject of a valid token for this tenant with one of these scopes.
+    async fn authorize(&self, jwt: &str, tenant: &TenantId, scopes: &[&str]) -> Result<String, Rejected> {
         let claims = self.verified_claims(jwt).await?;
         let subject = check_claims(&claims, &self.rules, self.clock.now()).ok_or(Rejected::Token)?;
-        if !names(&claims, &self.rules.tenant_claim, tenant.as_str()) {
+        if !tenant.names().any(|name| names(&claims, &self.rules.tenant_claim, name)) {
             return Err(Rejected::Forbidden("tenant"));
         }
-        if !names(&claims, &self.rules.scope_claim, scope) {
+        if !scopes.iter().any(|scope| names(&claims, &self.rules.scope_claim, scope)) {
             return Err(Rejected::Forbidden("scope"));
         }
         Ok(subject)
@@ -158,13 +158,14 @@ fn names(claims: &Value, claim: &str, wanted: &str) -> bool {
 
 /// A scope as a type.
 pub(super) trait Scope: 'static {
-    const NAME: &'static str;
+    /// Its names, any of which will do; the first is ours.
+    const NAMES: &'static [&'static str];
 }
 
 macro_rules! scopes {
-    ($($(#[$meta:meta])* $scope:ident = $name:literal),+ $(,)?) => {
+    ($($(#[$meta:meta])* $scope:ident = $($name:literal)|+),+ $(,)?) => {
         $($(#[$meta])* pub(super) struct $scope;
-        impl Scope for $scope { const NAME: &'static str = $name; })+
+        impl Scope for $scope { const NAMES: &'static [&'static str] = &[$($name),+]; })+
     };
 }
 
@@ -179,6 +180,8 @@ scopes!(
     AuditRead = "audit:read",
     OtpVerify = "otp:verify",
     WebhooksWrite = "webhooks:write",
+    /// Of the compatible recovery routes.
+    Recovery = "otp:verify" | "internal_recovery_create",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.
@@ -203,19 +206,20 @@ impl<S: Scope> FromRequest for Authorized<S> {
             })?;
             let name = state
                 .authenticator
-                .authorize(&jwt, &tenant, S::NAME)
+                .authorize(&jwt, &tenant, S::NAMES)
                 .await
-                .map_err(|rejected| refusal(&rejected, S::NAME))?;
+                .map_err(|rejected| refusal(&rejected, S::NAMES))?;
             Ok(Self { caller: Caller { tenant, actor: Actor { name, request_id } }, scope: PhantomData })
         })
     }
 }
 
-fn refusal(rejected: &Rejected, scope: &str) -> Problem {
+fn refusal(rejected: &Rejected, scopes: &[&str]) -> Problem {
     match rejected {
         Rejected::Token => Problem::unauthorized("Bearer error=\"invalid_token\"", "The token is not valid here."),
         Rejected::Forbidden("scope") => {
-            Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", format!("The token lacks the scope {scope}."))
+            let detail = format!("The token lacks the scope {}.", scopes.join(" or "));
+            Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", detail)
         }
         Rejected::Forbidden(_) => {
             Problem::new(StatusCode::FORBIDDEN, "wrong_tenant", "The token is not for this tenant.")

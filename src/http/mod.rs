@@ -24,6 +24,7 @@ mod routes;
 mod settings;
 mod templates;
 mod webhooks;
+mod wso2;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

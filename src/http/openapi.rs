@@ -1,6 +1,6 @@
 //! The OpenAPI document: made from the handlers, checked in under `openapi/`, served at `/openapi.json`.
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder, ServerVariableBuilder,
@@ -8,7 +8,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{idempotency, routes};
+use super::{idempotency, routes, wso2};
 
 const DESCRIPTION: &str = "Takes a person who was just added to a user directory from invited to signed in: issues invitations by \
 e-mail link, e-mail OTP or SMS OTP, validates them, and sets the password in the directory.\n\n\
@@ -63,18 +63,19 @@ pub fn document() -> OpenApi {
         .openapi(frame())
         .configure(|config: &mut ServiceConfig<'_>| routes::api(config))
         .split_for_parts();
-    for operation in operations(&mut api) {
-        idempotency::document(operation);
-        name_problems(operation);
+    for (path, item) in &mut api.paths.paths {
+        for operation in operations(item) {
+            idempotency::document(operation);
+            if !wso2::is_compatible(path) {
+                name_problems(operation);
+            }
+        }
     }
     api
 }
 
-fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
-    let items = document.paths.paths.values_mut();
-    items
-        .flat_map(|item| [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete])
-        .filter_map(Option::as_mut)
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
 /// Gives refusals the media type that they are sent with.

@@ -60,7 +60,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation_id: Option<String>,
     #[serde(skip)]
-    challenge: Option<&'static str>,
+    pub(super) challenge: Option<&'static str>,
 }
 
 /// One thing wrong with the input.

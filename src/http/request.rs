@@ -11,6 +11,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use tracing::Instrument as _;
 
 use super::problem::Problem;
+use super::wso2::{self, Fault};
 use crate::domain::ids::TenantId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -98,12 +99,7 @@ fn strip_tenant(request: &mut ServiceRequest) -> Result<(), Problem> {
 
 /// Completes problems, gives one to errors that have none, and sets the headers of every answer.
 fn finish(response: ServiceResponse<BoxBody>, ids: &RequestIds, path: &str) -> ServiceResponse<BoxBody> {
-    let problem = response.response().extensions().get::<Problem>().cloned();
-    let is_plain_error = response.status().is_client_error() || response.status().is_server_error();
-    let mut response = match problem.or_else(|| is_plain_error.then(|| unnamed(response.status()))) {
-        Some(problem) => with_problem(response, problem, ids, path),
-        None => response,
-    };
+    let mut response = named(response, ids, path);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&ids.request_id) {
         headers.insert(REQUEST_ID, id);
@@ -116,14 +112,28 @@ fn finish(response: ServiceResponse<BoxBody>, ids: &RequestIds, path: &str) -> S
     response
 }
 
-fn with_problem(
-    response: ServiceResponse<BoxBody>,
-    mut problem: Problem,
-    ids: &RequestIds,
-    path: &str,
-) -> ServiceResponse<BoxBody> {
-    problem.instance = crate::outbound::safe_line(path, 512);
-    problem.trace_id = Some(ids.trace_id.clone());
+/// An error, in the words of the API that was called; any other answer as it is.
+fn named(response: ServiceResponse<BoxBody>, ids: &RequestIds, path: &str) -> ServiceResponse<BoxBody> {
+    let fault = response.response().extensions().get::<Fault>().cloned();
+    let problem = response.response().extensions().get::<Problem>().cloned();
+    let is_plain_error = response.status().is_client_error() || response.status().is_server_error();
+    let problem = problem.or_else(|| is_plain_error.then(|| unnamed(response.status())));
+    let is_compatible = wso2::is_compatible(response.request().match_info().as_str());
+    let named = match (fault, problem) {
+        (Some(fault), _) => fault.response(&ids.trace_id),
+        (None, Some(problem)) if is_compatible => Fault::from(problem).response(&ids.trace_id),
+        (None, Some(mut problem)) => {
+            problem.instance = crate::outbound::safe_line(path, 512);
+            problem.trace_id = Some(ids.trace_id.clone());
+            problem.response()
+        }
+        (None, None) => return response,
+    };
+    in_place_of(response, named)
+}
+
+/// The finished answer, with the headers that the layers have set by now.
+fn in_place_of(response: ServiceResponse<BoxBody>, mut finished: HttpResponse) -> ServiceResponse<BoxBody> {
     let kept: Vec<_> = response
         .headers()
         .iter()
@@ -131,7 +141,6 @@ fn with_problem(
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let (request, _) = response.into_parts();
-    let mut finished = problem.response();
     for (name, value) in kept {
         finished.headers_mut().insert(name, value);
     }

@@ -14,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::problem::Problem;
 use super::{
     accounts, audit_events, bulk, deliveries, health, invitations, otp_logins, redemptions, settings, templates,
-    webhooks,
+    webhooks, wso2,
 };
 
 /// The routes of the document.
@@ -61,7 +61,8 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(webhooks::secret::rotate_webhook_secret)
         .service(webhooks::test::test_webhook)
         .service(health::live)
-        .service(health::ready);
+        .service(health::ready)
+        .configure(wso2::routes);
 }
 
 /// The document itself, and its pages.

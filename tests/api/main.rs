@@ -56,3 +56,4 @@ mod upgrade;
 mod webhook_delivery;
 mod webhook_lifecycle;
 mod webhooks;
+mod wso2;

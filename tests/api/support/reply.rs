@@ -42,6 +42,18 @@ impl Reply {
         self.body
     }
 
+    /// An error of WSO2's routes, of this status and code; its description.
+    #[track_caller]
+    pub(crate) fn fault(self, status: u16, code: &str) -> String {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/json");
+        for field in ["message", "description", "traceId"] {
+            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "{field} in {}", self.text);
+        }
+        assert_eq!(self.header("cache-control"), "no-store");
+        self.body["description"].as_str().unwrap().to_owned()
+    }
+
     /// A problem with one field, named by its pointer.
     #[track_caller]
     pub(crate) fn field_problem(self, status: u16, pointer: &str, field_code: &str) {

@@ -1,0 +1,107 @@
+//! An error in WSO2's form: `{code, message, description, traceId}`.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::problem::Problem;
+use crate::service::ServiceError;
+
+/// What a call of a compatible route got instead of its answer.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({
+    "code": "18001", "message": "Bad Request", "description": "Invalid Code.", "traceId": "4bf92f3577b34da6a3ce929d0e0e4736"
+}))]
+pub(in crate::http) struct Fault {
+    /// The original's number where it has one, else the code of the native routes.
+    pub(super) code: String,
+    /// What could not be done, in the original's words where it has some.
+    pub(super) message: String,
+    /// Why, for people.
+    pub(super) description: String,
+    /// Finds the call in the logs.
+    trace_id: String,
+    #[serde(skip)]
+    status: StatusCode,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+}
+
+impl Fault {
+    /// An error of the original's own.
+    pub(super) fn new(status: StatusCode, code: &str, message: &str, description: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            description: description.into(),
+            trace_id: String::new(),
+            status,
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// A 400, whose message the recovery API of the original words like this.
+    pub(super) fn bad_request(code: &str, description: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, "Bad Request", description)
+    }
+
+    /// The answer.
+    pub(in crate::http) fn response(mut self, trace_id: &str) -> HttpResponse {
+        trace_id.clone_into(&mut self.trace_id);
+        let mut response = HttpResponseBuilder::new(self.status);
+        response.insert_header((CONTENT_TYPE, "application/json"));
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(challenge) = self.challenge {
+            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+        }
+        response.body(serde_json::to_string(&self).unwrap_or_default())
+    }
+}
+
+/// Whatever the original has no number for goes by the native code; fields are named in the description.
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        let fields = problem.errors.iter().filter(|field| field.detail != problem.detail);
+        let fields = fields.map(|field| format!("{} {}.", field.pointer, field.detail));
+        let description = std::iter::once(problem.detail.clone()).chain(fields).collect::<Vec<_>>().join(" ");
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self {
+            retry_after: problem.retry_after,
+            challenge: problem.challenge,
+            ..Self::new(status, problem.code, problem.title, description)
+        }
+    }
+}
+
+impl From<ServiceError> for Fault {
+    fn from(error: ServiceError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.code)
+    }
+}
+
+impl ResponseError for Fault {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Leaves the fault for `request::finish`, which knows the trace.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status);
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}

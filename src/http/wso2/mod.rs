@@ -1,0 +1,24 @@
+//! The routes of WSO2 Identity Server that a platform may call already, at its paths and in its words: translation only.
+//!
+//! They lead to the same use cases and settings as the native routes. What is mirrored and what is mended is in `docs/wso2.md`.
+
+mod fault;
+mod recovery;
+mod user;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) use fault::Fault;
+
+/// Where they begin.
+const BASES: [&str; 3] = ["/api/identity/", "/api/users/", "/api/server/"];
+
+/// Whether this path's callers expect WSO2's words for errors.
+pub(super) fn is_compatible(path: &str) -> bool {
+    BASES.iter().any(|base| path.starts_with(base))
+}
+
+/// The routes of the document.
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(recovery::recover::recover_password);
+}

@@ -1,0 +1,3 @@
+//! `/api/identity/recovery/v0.9`: the API by which the original's recovery pages complete an invitation.
+
+pub(super) mod recover;
