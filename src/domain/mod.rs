@@ -19,6 +19,7 @@ pub mod message;
 pub mod otp;
 pub mod page;
 pub mod password;
+pub mod scenario;
 pub mod secret;
 pub mod settings;
 pub mod text;
