@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::config::{Config, DirectoryCredential, KeySource};
+use crate::config::{Config, DirectoryCredential, GatewayConfig, KeySource};
 use crate::delivery::{self, Worker};
 use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
-use crate::gateway::{EmailGateway, SmsGateway, WebhookConfig, WebhookEmail, WebhookSms};
+use crate::gateway::{EmailDriver, EmailGateway, SmsDriver, SmsGateway};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
 use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
@@ -49,14 +49,14 @@ impl App {
     ///
     /// # Errors
     /// What can't be used, in words that name the configuration's key.
-    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub async fn build(mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let store = open_store(&config, Arc::clone(&clock))?;
         if config.database.is_sqlite() {
             store.migrate().await.context("database.url: the schema could not be brought up to date")?;
         }
         let keys = Arc::new(keyring(&config)?);
         let directory = Arc::new(directory(&config, Arc::clone(&clock))?);
-        let (email, sms) = gateways(&config, &clock)?;
+        let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
         let webhooks = Arc::new(event_sender(&config, &keys, &clock)?);
         let service = Arc::new(Service::new(Parts {
             store: store.clone(),
@@ -222,18 +222,14 @@ fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory
     Ok(Directory::Scim(ScimDirectory::new(scim, clock).context("directory.base_url or directory.token_url")?))
 }
 
-fn gateways(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Option<EmailGateway>, Option<SmsGateway>)> {
-    let webhook = |gateway: &crate::config::GatewayConfig| WebhookConfig {
-        url: gateway.url.clone(),
-        token: gateway.token.clone(),
-        from: gateway.from.clone(),
-        timeout: gateway.timeout,
-        allow_insecure_http: config.outbound.allow_insecure_http,
-    };
-    let email =
-        config.email.as_ref().map(|email| WebhookEmail::new(webhook(email), Arc::clone(clock)).context("email.url"));
-    let sms = config.sms.as_ref().map(|sms| WebhookSms::new(webhook(sms), Arc::clone(clock)).context("sms.url"));
-    Ok((email.transpose()?.map(EmailGateway::Webhook), sms.transpose()?.map(SmsGateway::Webhook)))
+fn gateways(
+    email: Option<GatewayConfig<EmailDriver>>,
+    sms: Option<GatewayConfig<SmsDriver>>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Option<EmailGateway>, Option<SmsGateway>)> {
+    let email = email.map(|email| EmailGateway::new(email.driver, email.timeout, Arc::clone(clock))).transpose();
+    let sms = sms.map(|sms| SmsGateway::new(sms.driver, sms.timeout, Arc::clone(clock))).transpose();
+    Ok((email.context("email")?, sms.context("sms")?))
 }
 
 fn event_sender(config: &Config, keys: &Arc<Keyring>, clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {

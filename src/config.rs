@@ -4,6 +4,7 @@
 //! no message repeats a value, since the value may be a secret. What holds a secret has no `Debug`.
 
 mod checks;
+mod gateways;
 mod layers;
 mod sections;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
+use crate::gateway::{EmailDriver, SmsDriver};
 use layers::Layers;
 
 /// Everything the operator decides, with every value checked.
@@ -32,9 +34,9 @@ pub struct Config {
     pub secrets: SecretsConfig,
     pub auth: AuthConfig,
     /// `None`: no e-mail is sent.
-    pub email: Option<GatewayConfig>,
+    pub email: Option<GatewayConfig<EmailDriver>>,
     /// `None`: no text messages are sent.
-    pub sms: Option<GatewayConfig>,
+    pub sms: Option<GatewayConfig<SmsDriver>>,
     pub directory: DirectoryConfig,
     pub outbound: OutboundConfig,
     pub webhooks: WebhooksConfig,
@@ -102,11 +104,9 @@ pub enum KeySource {
     Shared(Secret),
 }
 
-/// A gateway that takes messages by webhook.
-pub struct GatewayConfig {
-    pub url: Url,
-    pub token: Secret,
-    pub from: String,
+/// A gateway: its driver with all that it needs, and how long a call may take.
+pub struct GatewayConfig<D> {
+    pub driver: D,
     pub timeout: Duration,
 }
 

@@ -12,7 +12,7 @@
 //! directory, gateway → domain, outbound, clock
 //! webhook            → domain, outbound, clock
 //! templates          → domain
-//! config             → domain, outbound, storage
+//! config             → domain, outbound, storage, gateway
 //! telemetry          → config
 //! outbound           → domain
 //! clock, entropy     → domain

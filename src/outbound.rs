@@ -7,8 +7,7 @@ pub mod guard;
 use std::time::Duration;
 
 use chrono::DateTime;
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Client, ClientBuilder, Response};
+use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use url::{Host, Url};
 
 use crate::domain::time::Timestamp;
@@ -92,10 +91,18 @@ pub async fn read_body(mut response: Response) -> Option<Vec<u8>> {
     Some(body)
 }
 
-/// When the other side wishes us to come back: seconds or an HTTP date; garbage is no wish, long ones are cut to an hour.
+/// When the other side wishes us to come back, cut to an hour; garbage is no wish. `Retry-After` has seconds or an HTTP date. Of a 429 also what
+/// else is in use is read: `ratelimit-reset` with seconds, `x-ratelimit-reset` with seconds since 1970.
 #[must_use]
 pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
-    parse_retry_after(response.headers().get(RETRY_AFTER)?.to_str().ok()?, now)
+    let header = |name| response.headers().get(name)?.to_str().ok();
+    let wish = header("retry-after").and_then(|text| parse_retry_after(text, now));
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return wish;
+    }
+    let seconds = || header("ratelimit-reset")?.trim().parse().ok().map(Duration::from_secs);
+    let moment = || header("x-ratelimit-reset").and_then(|text| parse_moment(text, now));
+    wish.or_else(seconds).or_else(moment).map(|wish| wish.min(RETRY_AFTER_MAX))
 }
 
 fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
@@ -106,6 +113,12 @@ fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
             .map(|at| Timestamp::from_millis(at.timestamp_millis()).since(now))
     };
     Some(seconds().or_else(date)?.min(RETRY_AFTER_MAX))
+}
+
+/// A moment in seconds since 1970, as the time until then.
+fn parse_moment(text: &str, now: Timestamp) -> Option<Duration> {
+    let seconds: i64 = text.trim().parse().ok().filter(|seconds| *seconds > 0)?;
+    Some(Timestamp::from_millis(seconds.saturating_mul(1000)).since(now))
 }
 
 /// One safe line of somebody else's words, at most `max` characters; `None` when nothing is left.
@@ -142,6 +155,8 @@ mod tests {
         assert_eq!(wish("Tue, 24 Nov 2026 09:02:00 GMT"), Some(0));
         assert_eq!(wish("-1"), None);
         assert_eq!(wish("soon"), None);
+        let moment = |text| parse_moment(text, now).map(|wish| wish.as_secs());
+        assert_eq!((moment("1795514430"), moment("1795514300"), moment("7d")), (Some(30), Some(0), None));
     }
 
     #[test]

@@ -11,14 +11,14 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::checks::{self, MASTER_KEY_HINT};
+use super::gateways;
 use super::layers::Layers;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, GatewayConfig, KeySource, LogConfig,
-    LogFormat, MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WebhooksConfig, WorkerConfig,
+    AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, KeySource, LogConfig, LogFormat,
+    MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WebhooksConfig, WorkerConfig,
 };
 use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
-use crate::domain::text::one_line;
 use crate::domain::time::Retention;
 use crate::storage::outbox::LEASE;
 
@@ -29,8 +29,8 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         database: database(layers, pgsslmode),
         secrets: secrets(layers),
         auth: auth(layers, outbound),
-        email: gateway(layers, "email", outbound),
-        sms: gateway(layers, "sms", outbound),
+        email: gateways::email(layers, outbound),
+        sms: gateways::sms(layers, outbound),
         directory: directory(layers, outbound),
         outbound,
         webhooks: webhooks(layers),
@@ -149,30 +149,6 @@ fn algorithms(layers: &mut Layers, keys: &KeySource) -> Vec<Algorithm> {
     known
 }
 
-fn gateway(layers: &mut Layers, section: &str, outbound: OutboundConfig) -> Option<GatewayConfig> {
-    let key = |name: &str| format!("{section}.{name}");
-    let Some(driver) = layers.optional_text(&key("driver")) else {
-        if ["url", "token", "from"].iter().any(|name| layers.is_given(&key(name))) {
-            layers.fail(&key("driver"), "is required when the section has other keys");
-        }
-        return None;
-    };
-    if driver != "webhook" {
-        layers.fail(&key("driver"), r#"must be "webhook", or "" for none"#);
-        return None;
-    }
-    let timeout = timeout(layers, &key("timeout_ms"));
-    let token = Secret::new(layers.required_text(&key("token")));
-    let from = layers.required_text(&key("from"));
-    if !from.is_empty()
-        && let Err(error) = one_line(&from, 320)
-    {
-        layers.fail(&key("from"), error);
-    }
-    let url = required_url(layers, &key("url"), outbound)?;
-    Some(GatewayConfig { url, token, from, timeout })
-}
-
 fn directory(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryConfig {
     if layers.text("directory.driver") != "scim" {
         layers.fail("directory.driver", r#"must be "scim""#);
@@ -258,18 +234,18 @@ fn log(layers: &mut Layers) -> LogConfig {
 }
 
 /// How long a call may take. Three of them, as a change in the directory can need, end before the lease does.
-fn timeout(layers: &mut Layers, key: &str) -> Duration {
+pub(super) fn timeout(layers: &mut Layers, key: &str) -> Duration {
     layers.millis(key, 1..=i64::try_from(LEASE.as_millis() / 3).unwrap_or(i64::MAX))
 }
 
 /// The URL at `key`, if it is set and may be called.
-fn url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+pub(super) fn url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
     let text = layers.optional_text(key)?;
     checks::url(&text, outbound).map_err(|error| layers.fail(key, error)).ok()
 }
 
 /// The URL at `key`, which must be set.
-fn required_url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+pub(super) fn required_url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
     if !layers.is_given(key) {
         layers.fail_missing(key);
     }

@@ -130,9 +130,9 @@ fn everything_can_come_from_variables() {
         DirectoryCredential::ClientCredentials { client_id, client_secret, scope: None, .. }
             if client_id == "invited" && client_secret.expose() == "s3cret"
     ));
-    let email = config.email.unwrap();
+    let GatewayConfig { driver: EmailDriver::Webhook(email), timeout } = config.email.unwrap() else { panic!() };
     assert_eq!((email.token.expose(), email.from.as_str()), ("12345", "Example <no-reply@example.com>"));
-    assert_eq!((email.url.as_str(), email.timeout), ("http://127.0.0.1:8081/email", Duration::from_secs(2)));
+    assert_eq!((email.url.as_str(), timeout), ("http://127.0.0.1:8081/email", Duration::from_secs(2)));
     let defaults = config.defaults.settings;
     assert_eq!(defaults.links.setup_url, "https://login.example.com/#{token}");
     assert_eq!(defaults.links.allowed_origins, ["https://login.example.com"]);
@@ -234,7 +234,8 @@ fn a_secret_can_be_read_from_a_file() {
     let lines = format!(
         "email = {{ driver = \"webhook\", url = \"https://mail.example.com\", from = \"a\", token_file = \"{path}\" }}"
     );
-    assert_eq!(with_lines(&lines).unwrap().email.unwrap().token.expose(), "from-a-file ");
+    let EmailDriver::Webhook(email) = with_lines(&lines).unwrap().email.unwrap().driver else { panic!() };
+    assert_eq!(email.token.expose(), "from-a-file ");
 
     let both = problems(with_lines(&format!("directory.token_file = \"{path}\"")));
     assert_eq!(
@@ -293,10 +294,14 @@ fn secrets_are_sent_over_https_unless_the_operator_says_otherwise() {
     let plain = [
         ("INVITED__AUTH__JWKS_URL", "http://id.example.com/jwks"),
         ("INVITED__DIRECTORY__BASE_URL", "http://id.example.com/{realm}"),
+        ("INVITED__EMAIL__DRIVER", "webhook"),
+        ("INVITED__EMAIL__URL", "http://mail.example.com/"),
+        ("INVITED__EMAIL__TOKEN", "s3cret"),
+        ("INVITED__EMAIL__FROM", "no-reply@example.com"),
     ];
     let found = problems(with_env(&plain));
-    assert!(found.len() == 2 && found.iter().all(|line| line.contains("must use https")), "{found:?}");
-    assert!(with_env(&[plain[0], plain[1], ("INVITED__OUTBOUND__ALLOW_INSECURE_HTTP", "true")]).is_ok());
+    assert!(found.len() == 3 && found.iter().all(|line| line.contains("must use https")), "{found:?}");
+    assert!(with_env(&[&plain[..], &[("INVITED__OUTBOUND__ALLOW_INSECURE_HTTP", "true")]].concat()).is_ok());
 }
 
 #[test]
@@ -312,6 +317,21 @@ fn a_driver_needs_its_keys_and_an_unknown_one_is_refused() {
     let stray = problems(with_env(&[("INVITED__EMAIL__FROM", "no-reply@example.com")]));
     assert_eq!(stray, ["email.driver: is required when the section has other keys"]);
     assert_eq!(problems(with_env(&[("INVITED__EMAIL__DRIVER", "smtp")])).len(), 1);
+    let wrong = problems(with_env(&[
+        ("INVITED__EMAIL__DRIVER", "mailgun"),
+        ("INVITED__EMAIL__TOKEN", "key-s3cret"),
+        ("INVITED__EMAIL__FROM", "Example"),
+        ("INVITED__EMAIL__DOMAIN", "../admin"),
+        ("INVITED__EMAIL__MESSAGE_STREAM", "outbound"),
+        ("INVITED__EMAIL__PASSWORD_FILE", "/dev/null"),
+    ]));
+    let expected = [
+        "INVITED__EMAIL__FROM: must be an address such as no-reply@example.com, or Example <no-reply@example.com>",
+        "INVITED__EMAIL__DOMAIN: can only have letters, digits and .-",
+        "INVITED__EMAIL__MESSAGE_STREAM: does not go with the driver mailgun",
+        "INVITED__EMAIL__PASSWORD_FILE: does not go with the driver mailgun",
+    ];
+    assert_eq!(wrong, expected);
     assert_eq!(problems(with_env(&[("INVITED__DIRECTORY__DRIVER", "ldap")])).len(), 1);
 }
 

@@ -199,7 +199,7 @@ fn write_down(
     };
     if let Some(at) = retry_at {
         webhooks::note_failure(conn, tenant, event.endpoint, now)?;
-        outbox::settle(conn, &event.row, &Settlement::Retry { at, code }, now)?;
+        outbox::settle(conn, &event.row, &Settlement::Retry { at, code, counts: true }, now)?;
         return Ok(());
     }
     let endpoint = webhooks::find_locked(conn, tenant, event.endpoint)?;

@@ -56,6 +56,8 @@ enum Done {
     Retry {
         at: Timestamp,
         code: String,
+        /// False when the try said nothing of the message.
+        counts: bool,
     },
     /// Written down already, together with what it changed.
     Settled,
@@ -165,7 +167,9 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
             (Settlement::Failed { code }, "account.sync_failed", code.as_str())
         }
         Done::GivenUp { code } => (Settlement::Failed { code }, "message.failed", code.as_str()),
-        Done::Retry { at, code } => (Settlement::Retry { at: *at, code }, "message.retried", code.as_str()),
+        Done::Retry { at, code, counts } => {
+            (Settlement::Retry { at: *at, code, counts: *counts }, "message.retried", code.as_str())
+        }
         Done::Settled => return Ok(()),
     };
     let gives_sync_up = claimed.kind == Kind::AccountSync && matches!(done, Done::GivenUp { .. });

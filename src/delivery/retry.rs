@@ -35,7 +35,20 @@ pub(super) fn decide(
     let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or(16);
     let ceiling = FIRST.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST);
     let jittered = ceiling.mul_f64(rng.random_range(0.0..1.0));
-    let at = now.after(wish.map_or(jittered, |wish| wish.max(jittered)));
+    before_expiry(now.after(wish.map_or(jittered, |wish| wish.max(jittered))), expires_at)
+}
+
+/// Decides after a try that does not count: after `wait` and up to half of it more, as often as it takes.
+pub(super) fn postpone(
+    now: Timestamp,
+    wait: Duration,
+    expires_at: Option<Timestamp>,
+    rng: &mut impl CryptoRng,
+) -> Decision {
+    before_expiry(now.after(wait.mul_f64(rng.random_range(1.0..1.5))), expires_at)
+}
+
+fn before_expiry(at: Timestamp, expires_at: Option<Timestamp>) -> Decision {
     if expires_at.is_some_and(|end| end <= at) { Decision::GiveUp("expired") } else { Decision::Retry(at) }
 }
 
@@ -79,6 +92,18 @@ mod tests {
         let end = Some(NOW.after(Duration::from_mins(1)));
         let decision = decide(1, NOW, Some(Duration::from_secs(61)), end, &mut StdRng::seed_from_u64(1));
         assert_eq!(decision, Decision::GiveUp("expired"));
+    }
+
+    #[test]
+    fn what_is_postponed_waits_until_it_is_pointless() {
+        let wait = Duration::from_mins(1);
+        for seed in 0..50 {
+            let decision = postpone(NOW, wait, None, &mut StdRng::seed_from_u64(seed));
+            let Decision::Retry(at) = decision else { panic!() };
+            assert!((wait..wait.mul_f64(1.5)).contains(&at.since(NOW)));
+        }
+        let end = Some(NOW.after(wait));
+        assert_eq!(postpone(NOW, wait, end, &mut StdRng::seed_from_u64(1)), Decision::GiveUp("expired"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Handing one message to its gateway.
 
+use std::time::Duration;
+
 use super::remind::minutes_left;
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
@@ -12,8 +14,8 @@ use crate::storage::outbox::Claimed;
 use crate::storage::templates::{self as stored, StoredTemplate};
 use crate::templates::{self, Rendered};
 
-/// When a gateway that refuses our credential is tried again: only an operator can mend that.
-const CREDENTIAL_RETRY: std::time::Duration = std::time::Duration::from_mins(1);
+/// When a gateway that refuses us is tried again: only an operator can mend that.
+const MISCONFIGURED_RETRY: Duration = Duration::from_mins(1);
 
 impl Worker {
     pub(super) async fn send(&self, claimed: &Claimed) -> Result<Done, StorageError> {
@@ -65,21 +67,33 @@ impl Worker {
         match outcome {
             Outcome::Accepted { provider_id } => Done::Sent { provider_id },
             Outcome::Rejected { code } => Done::GivenUp { code },
-            Outcome::Unauthorized => {
-                tracing::error!(channel = claimed.kind.channel().as_str(), "the gateway refuses our credential");
-                self.retry(claimed, "gateway_unauthorized", Some(CREDENTIAL_RETRY))
+            Outcome::Misconfigured { code } => {
+                tracing::error!(
+                    channel = claimed.kind.channel().as_str(),
+                    code,
+                    "the gateway refuses us, not the message"
+                );
+                self.postpone(claimed, code, MISCONFIGURED_RETRY)
             }
-            Outcome::Throttled { retry_after } => self.retry(claimed, "throttled", retry_after),
+            Outcome::Throttled { after } => self.retry(claimed, "throttled", after),
             Outcome::NotSent { code } => self.retry(claimed, code, None),
-            Outcome::Unknown { code, retry_after } => self.retry(claimed, &code, retry_after),
+            Outcome::Unknown { code, after } => self.retry(claimed, &code, after),
         }
     }
 
-    pub(super) fn retry(&self, claimed: &Claimed, code: &str, wish: Option<std::time::Duration>) -> Done {
+    /// The try says nothing of the message: it waits for as long as it makes sense, and is never given up for that.
+    fn postpone(&self, claimed: &Claimed, code: String, wait: Duration) -> Done {
+        match retry::postpone(self.now(), wait, claimed.expires_at, &mut crate::entropy::rng()) {
+            retry::Decision::Retry(at) => Done::Retry { at, code, counts: false },
+            retry::Decision::GiveUp(reason) => Done::GivenUp { code: format!("{reason}:{code}") },
+        }
+    }
+
+    pub(super) fn retry(&self, claimed: &Claimed, code: &str, wish: Option<Duration>) -> Done {
         let decision =
             retry::decide(claimed.attempts, self.now(), wish, claimed.expires_at, &mut crate::entropy::rng());
         match decision {
-            retry::Decision::Retry(at) => Done::Retry { at, code: code.to_owned() },
+            retry::Decision::Retry(at) => Done::Retry { at, code: code.to_owned(), counts: true },
             retry::Decision::GiveUp(reason) => Done::GivenUp { code: format!("{reason}:{code}") },
         }
     }

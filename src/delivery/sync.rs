@@ -29,7 +29,7 @@ impl Worker {
         };
         let step = sync_step(account.lock_reason.is_some(), account.hold, user.active);
         if step == SyncStep::Lock && account.hold != Hold::Intended && !self.intend(&account, &user.id).await? {
-            return Ok(Done::Retry { at: self.now(), code: "changed".to_owned() });
+            return Ok(Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true });
         }
         failpoint::hit("lock.intended");
         let changed = match step {
@@ -102,7 +102,11 @@ impl Worker {
             })
             .await?;
         // Something else is wanted by now: look again at once.
-        Ok(if settled { Done::Settled } else { Done::Retry { at: self.now(), code: "changed".to_owned() } })
+        Ok(if settled {
+            Done::Settled
+        } else {
+            Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true }
+        })
     }
 
     fn directory_failed(&self, claimed: &Claimed, error: &DirectoryError) -> Done {
@@ -111,7 +115,7 @@ impl Worker {
             DirectoryError::NotFound => Done::GivenUp { code: "user_gone".to_owned() },
             // Somebody was faster: look again at once, unless that happens all the time.
             DirectoryError::Changed if claimed.attempts < AT_ONCE => {
-                Done::Retry { at: self.now(), code: "changed".to_owned() }
+                Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true }
             }
             DirectoryError::Changed
             | DirectoryError::Ambiguous

@@ -1,14 +1,35 @@
 //! Gateways that take a message and deliver it: what is handed over, and what can come of it.
 //!
-//! A gateway knows nothing of invitations: it gets finished text for one recipient and says how the hand-over went.
+//! A gateway knows nothing of invitations: it gets finished text for one recipient and says how the hand-over went. A vendor is a file: how a
+//! message becomes its request, and its `Dialect`, the table of what its answers mean. `call` sends, `answer` judges.
 
+mod answer;
+mod call;
+mod mailgun;
+mod mailpit;
+mod postmark;
+mod resend;
+mod sender;
+mod sendgrid;
+#[cfg(test)]
+mod tests;
 mod webhook;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
+use crate::outbound::OutboundError;
+use call::Line;
 
-pub use webhook::{WebhookConfig, WebhookEmail, WebhookSms};
+pub use mailgun::Mailgun;
+pub use mailpit::Mailpit;
+pub use postmark::Postmark;
+pub use resend::Resend;
+pub use sender::Sender;
+pub use sendgrid::SendGrid;
+pub use webhook::Webhook;
 
 /// A finished e-mail. Holds a secret in its text, so it cannot be printed.
 pub struct EmailMessage<'a> {
@@ -36,40 +57,84 @@ pub struct SmsMessage<'a> {
 pub enum Outcome {
     /// The gateway took it; its own id, if it told one (at most 255 characters, one line).
     Accepted { provider_id: Option<String> },
-    /// It never will: bad recipient, refused content (4xx other than below).
+    /// It never will: bad recipient, refused content.
     Rejected { code: String },
-    /// Our credential was refused (401, 403): the gateway's configuration is wrong, not the message.
-    Unauthorized,
     /// Not now; the gateway's own wish when to come back.
-    Throttled { retry_after: Option<Duration> },
+    Throttled { after: Option<Duration> },
     /// The body never left (DNS, connect, TLS): safe to repeat.
     NotSent { code: &'static str },
     /// It may have been taken (time-out, reset, 5xx, redirect); repeated with the same id and the same secret.
-    Unknown { code: String, retry_after: Option<Duration> },
+    Unknown { code: String, after: Option<Duration> },
+    /// Our credential, sender or account was refused: every message would meet that, so it is the gateway's alarm and none of them is given up.
+    Misconfigured { code: String },
 }
 
-/// The configured e-mail driver.
-pub enum EmailGateway {
-    Webhook(WebhookEmail),
+/// Where e-mail goes.
+pub struct EmailGateway {
+    line: Line,
+    driver: EmailDriver,
+}
+
+/// An e-mail vendor and what it needs.
+pub enum EmailDriver {
+    Webhook(Webhook),
+    SendGrid(SendGrid),
+    Resend(Resend),
+    Postmark(Postmark),
+    Mailgun(Mailgun),
+    Mailpit(Mailpit),
 }
 
 impl EmailGateway {
+    /// A gateway whose calls end after `timeout`.
+    ///
+    /// # Errors
+    /// That the system has no usable TLS set-up.
+    pub fn new(driver: EmailDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { line: Line::new(timeout, clock)?, driver })
+    }
+
+    /// Hands one message over.
     pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
-        match self {
-            Self::Webhook(webhook) => webhook.send(message).await,
-        }
+        let client = self.line.client();
+        let (request, dialect) = match &self.driver {
+            EmailDriver::Webhook(webhook) => (webhook.email(client, message), webhook::DIALECT),
+            EmailDriver::SendGrid(sendgrid) => (sendgrid.request(client, message), sendgrid::DIALECT),
+            EmailDriver::Resend(resend) => (resend.request(client, message), resend::DIALECT),
+            EmailDriver::Postmark(postmark) => (postmark.request(client, message), postmark::DIALECT),
+            EmailDriver::Mailgun(mailgun) => (mailgun.request(client, message), mailgun::DIALECT),
+            EmailDriver::Mailpit(mailpit) => (mailpit.request(client, message), mailpit::DIALECT),
+        };
+        self.line.exchange(request, &dialect).await
     }
 }
 
-/// The configured SMS driver.
-pub enum SmsGateway {
-    Webhook(WebhookSms),
+/// Where text messages go.
+pub struct SmsGateway {
+    line: Line,
+    driver: SmsDriver,
+}
+
+/// An SMS vendor and what it needs.
+pub enum SmsDriver {
+    Webhook(Webhook),
 }
 
 impl SmsGateway {
+    /// A gateway whose calls end after `timeout`.
+    ///
+    /// # Errors
+    /// That the system has no usable TLS set-up.
+    pub fn new(driver: SmsDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { line: Line::new(timeout, clock)?, driver })
+    }
+
+    /// Hands one message over.
     pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
-        match self {
-            Self::Webhook(webhook) => webhook.send(message).await,
-        }
+        let client = self.line.client();
+        let (request, dialect) = match &self.driver {
+            SmsDriver::Webhook(webhook) => (webhook.sms(client, message), webhook::DIALECT),
+        };
+        self.line.exchange(request, &dialect).await
     }
 }

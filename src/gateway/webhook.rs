@@ -1,37 +1,22 @@
 //! The generic gateway: one POST of JSON with the message's id as idempotency key; any 2xx is acceptance.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use url::Url;
 
-use super::{EmailMessage, Outcome, SmsMessage};
-use crate::clock::Clock;
+use super::answer::{Dialect, Place};
+use super::{EmailMessage, SmsMessage};
 use crate::domain::secret::Secret;
-use crate::outbound::{self, OutboundError};
+
+/// Only statuses count, and an `{"id"}` in the answer is kept.
+pub(super) const DIALECT: Dialect<'_> = Dialect { id: &[Place::Json("/id")], ..Dialect::PLAIN };
 
 /// Where a webhook gateway is and how it knows us.
-pub struct WebhookConfig {
+pub struct Webhook {
     pub url: Url,
     pub token: Secret,
     /// Sender as the recipient sees it.
     pub from: String,
-    pub timeout: Duration,
-    pub allow_insecure_http: bool,
-}
-
-/// E-mail by webhook.
-pub struct WebhookEmail(Webhook);
-
-/// SMS by webhook.
-pub struct WebhookSms(Webhook);
-
-struct Webhook {
-    client: Client,
-    config: WebhookConfig,
-    clock: Arc<dyn Clock>,
 }
 
 #[derive(Serialize)]
@@ -59,100 +44,45 @@ struct SmsBody<'a> {
     text: &'a str,
 }
 
-impl WebhookEmail {
-    /// # Errors
-    /// [`OutboundError`] when the URL is not one that secrets may be sent to.
-    pub fn new(config: WebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Webhook::new(config, clock).map(Self)
-    }
-
-    pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
+impl Webhook {
+    pub(super) fn email(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
         let body = EmailBody {
             message_id: message.message_id,
             tenant: message.tenant,
             kind: message.kind,
             to: message.to.as_str(),
             to_name: message.to_name,
-            from: &self.0.config.from,
+            from: &self.from,
             subject: message.subject,
             text: message.text,
             html: message.html,
         };
-        self.0.post(message.message_id, &body).await
-    }
-}
-
-impl WebhookSms {
-    /// # Errors
-    /// [`OutboundError`] when the URL is not one that secrets may be sent to.
-    pub fn new(config: WebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Webhook::new(config, clock).map(Self)
+        self.post(client, message.message_id, &body)
     }
 
-    pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
+    pub(super) fn sms(&self, client: &Client, message: &SmsMessage<'_>) -> RequestBuilder {
         let body = SmsBody {
             message_id: message.message_id,
             tenant: message.tenant,
             kind: message.kind,
             to: message.to.as_str(),
-            from: &self.0.config.from,
+            from: &self.from,
             text: message.text,
         };
-        self.0.post(message.message_id, &body).await
-    }
-}
-
-impl Webhook {
-    fn new(config: WebhookConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        outbound::check_url(&config.url, config.allow_insecure_http)?;
-        Ok(Self { client: outbound::client(config.timeout)?, config, clock })
+        self.post(client, message.message_id, &body)
     }
 
-    async fn post(&self, message_id: &str, body: &impl Serialize) -> Outcome {
-        let request = self
-            .client
-            .post(self.config.url.clone())
-            .bearer_auth(self.config.token.expose())
-            .header("Idempotency-Key", message_id)
-            .json(body);
-        match request.send().await {
-            Ok(response) => self.judge(response).await,
-            Err(error) if outbound::surely_not_sent(&error) => Outcome::NotSent { code: "gateway_unreachable" },
-            Err(error) if error.is_timeout() => {
-                Outcome::Unknown { code: "gateway_timeout".to_owned(), retry_after: None }
-            }
-            Err(_) => Outcome::Unknown { code: "gateway_broke_off".to_owned(), retry_after: None },
-        }
+    fn post(&self, client: &Client, message_id: &str, body: &impl Serialize) -> RequestBuilder {
+        let request = client.post(self.url.clone()).bearer_auth(self.token.expose());
+        request.header("Idempotency-Key", message_id).json(body)
     }
-
-    async fn judge(&self, response: Response) -> Outcome {
-        let status = response.status();
-        let retry_after = outbound::retry_after(&response, self.clock.now());
-        let code = format!("http_{}", status.as_u16());
-        match status {
-            _ if status.is_success() => Outcome::Accepted { provider_id: provider_id(response).await },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Unauthorized,
-            StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled { retry_after },
-            StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY => {
-                Outcome::Unknown { code, retry_after }
-            }
-            _ if status.is_client_error() => Outcome::Rejected { code },
-            _ => Outcome::Unknown { code, retry_after },
-        }
-    }
-}
-
-/// The gateway's own id, when it told one that can be kept.
-async fn provider_id(response: Response) -> Option<String> {
-    let body = outbound::read_body(response).await?;
-    let answer: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    let id = answer.get("id")?.as_str()?;
-    crate::domain::text::one_line(id, 255).ok()?;
-    Some(id.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use serde_json::json;
     use wiremock::matchers::{body_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
@@ -160,14 +90,15 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::domain::contact::{Email, Phone};
+    use crate::gateway::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
 
-    fn config(url: &str) -> WebhookConfig {
-        WebhookConfig {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+
+    fn webhook(url: &str) -> Webhook {
+        Webhook {
             url: Url::parse(url).unwrap(),
             token: Secret::new("gateway-token".to_owned()),
             from: "Example <no-reply@example.com>".to_owned(),
-            timeout: Duration::from_millis(400),
-            allow_insecure_http: false,
         }
     }
 
@@ -183,7 +114,8 @@ mod tests {
             text: "text",
             html: "<p>html</p>",
         };
-        WebhookEmail::new(config(url), Arc::new(SystemClock)).unwrap().send(&message).await
+        let driver = EmailDriver::Webhook(webhook(url));
+        EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
     }
 
     async fn answered(response: ResponseTemplate) -> Outcome {
@@ -230,7 +162,8 @@ mod tests {
         let to = Phone::parse("+94771234567").unwrap();
         let message =
             SmsMessage { message_id: "msg_2", tenant: "default", kind: "invitation_sms_otp", to: &to, text: "text" };
-        let sms = WebhookSms::new(config(&server.uri()), Arc::new(SystemClock)).unwrap();
+        let driver = SmsDriver::Webhook(webhook(&server.uri()));
+        let sms = SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
         assert_eq!(sms.send(&message).await, Outcome::Accepted { provider_id: None });
     }
 
@@ -238,7 +171,7 @@ mod tests {
     async fn an_id_that_cannot_be_kept_is_left_out() {
         for body in [
             "not json".to_owned(),
-            json!({"id": 7}).to_string(),
+            json!({"id": ["a"]}).to_string(),
             json!({"id": "a\nb"}).to_string(),
             "x".repeat(100_000),
         ] {
@@ -250,30 +183,28 @@ mod tests {
     #[tokio::test]
     async fn refusals_are_told_from_things_that_may_pass() {
         assert_eq!(answered(ResponseTemplate::new(422)).await, Outcome::Rejected { code: "http_422".to_owned() });
-        assert_eq!(answered(ResponseTemplate::new(401)).await, Outcome::Unauthorized);
+        assert_eq!(
+            answered(ResponseTemplate::new(401)).await,
+            Outcome::Misconfigured { code: "gateway_unauthorized".to_owned() }
+        );
         let throttled = answered(ResponseTemplate::new(429).insert_header("Retry-After", "7")).await;
-        assert_eq!(throttled, Outcome::Throttled { retry_after: Some(Duration::from_secs(7)) });
+        assert_eq!(throttled, Outcome::Throttled { after: Some(Duration::from_secs(7)) });
         let broken = answered(ResponseTemplate::new(503).insert_header("Retry-After", "9")).await;
-        assert_eq!(broken, Outcome::Unknown { code: "http_503".to_owned(), retry_after: Some(Duration::from_secs(9)) });
+        assert_eq!(broken, Outcome::Unknown { code: "http_503".to_owned(), after: Some(Duration::from_secs(9)) });
     }
 
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
         let elsewhere = MockServer::start().await;
         let outcome = answered(ResponseTemplate::new(307).insert_header("Location", elsewhere.uri())).await;
-        assert_eq!(outcome, Outcome::Unknown { code: "http_307".to_owned(), retry_after: None });
+        assert_eq!(outcome, Outcome::Unknown { code: "http_307".to_owned(), after: None });
         assert!(elsewhere.received_requests().await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_slow_answer_is_unknown_and_a_closed_port_is_not_sent() {
         let slow = answered(ResponseTemplate::new(200).set_delay(Duration::from_secs(2))).await;
-        assert_eq!(slow, Outcome::Unknown { code: "gateway_timeout".to_owned(), retry_after: None });
+        assert_eq!(slow, Outcome::Unknown { code: "gateway_timeout".to_owned(), after: None });
         assert_eq!(send_to("http://127.0.0.1:1/").await, Outcome::NotSent { code: "gateway_unreachable" });
-    }
-
-    #[test]
-    fn plain_http_to_another_machine_is_refused() {
-        assert!(WebhookEmail::new(config("http://mail.example.com/"), Arc::new(SystemClock)).is_err());
     }
 }

@@ -96,6 +96,8 @@ pub enum Settlement<'a> {
     Retry {
         at: Timestamp,
         code: &'a str,
+        /// False when the try said nothing of the message.
+        counts: bool,
     },
 }
 
@@ -265,10 +267,11 @@ pub fn settle(
         Settlement::Superseded { code } => on_backend!(conn, |c| diesel::update(target)
             .set((o::state.eq(DeliveryState::Superseded.as_str()), o::last_error.eq(*code), wiped, lease, updated))
             .execute(c)),
-        Settlement::Retry { at, code } => on_backend!(conn, |c| diesel::update(target)
+        Settlement::Retry { at, code, counts } => on_backend!(conn, |c| diesel::update(target)
             .set((
                 o::state.eq(DeliveryState::Ready.as_str()),
                 o::next_attempt_at.eq(at.millis()),
+                o::attempts.eq(claimed.attempts - i64::from(!*counts)),
                 o::last_error.eq(*code),
                 lease,
                 updated

@@ -79,6 +79,22 @@ async fn a_wrong_credential_kills_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_credential_kills_none_however_long_it_lasts() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.gateway.answers("email", ResponseTemplate::new(403), 40).await;
+    let issued = app.issue(&user, json!({"lockAccount": false, "expiresInMinutes": -1})).await;
+    for _ in 0..45 {
+        app.advance(Duration::from_mins(2));
+        app.work().await;
+    }
+    assert_eq!(app.gateway.received("email").await.len(), 41);
+    let delivery = app.invitation(&issued["id"]).await["delivery"].clone();
+    assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("sent"), &json!(1)));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_trying() {
     let app = TestApp::spawn().await;
     let user = app.user().await;

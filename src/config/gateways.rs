@@ -1,0 +1,185 @@
+//! The sections `email` and `sms`: which driver, and what that one needs.
+//!
+//! What a driver reads is what its section may hold: a key that is given and not read belongs to another driver, and is named.
+
+use std::collections::BTreeSet;
+
+use url::Url;
+
+use super::layers::Layers;
+use super::{GatewayConfig, OutboundConfig, sections};
+use crate::domain::secret::Secret;
+use crate::domain::text::one_line;
+use crate::gateway::{EmailDriver, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, SmsDriver, Webhook};
+
+/// What makes a driver of a section; `None` when something is missing or wrong, which is noted.
+type Make<D> = fn(&mut Section<'_>) -> Option<D>;
+
+const EMAIL: [(&str, Make<EmailDriver>); 6] = [
+    ("webhook", |section| section.webhook().map(EmailDriver::Webhook)),
+    ("sendgrid", sendgrid),
+    ("resend", resend),
+    ("postmark", postmark),
+    ("mailgun", mailgun),
+    ("mailpit", mailpit),
+];
+
+const SMS: [(&str, Make<SmsDriver>); 1] = [("webhook", |section| section.webhook().map(SmsDriver::Webhook))];
+
+pub(super) fn email(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<EmailDriver>> {
+    gateway(layers, "email", outbound, &EMAIL)
+}
+
+pub(super) fn sms(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<SmsDriver>> {
+    gateway(layers, "sms", outbound, &SMS)
+}
+
+fn gateway<D>(
+    layers: &mut Layers,
+    name: &'static str,
+    outbound: OutboundConfig,
+    drivers: &[(&str, Make<D>)],
+) -> Option<GatewayConfig<D>> {
+    let mut section = Section { layers, name, outbound, read: BTreeSet::from(["driver"]) };
+    let chosen = section.optional("driver");
+    let Some(chosen) = chosen else {
+        if !section.unread().is_empty() {
+            section.fail("driver", "is required when the section has other keys");
+        }
+        return None;
+    };
+    let Some((_, make)) = drivers.iter().find(|(driver, _)| *driver == chosen) else {
+        let known: Vec<_> = drivers.iter().map(|(driver, _)| format!("\"{driver}\"")).collect();
+        section.fail("driver", &format!("must be {}, or \"\" for none", known.join(", ")));
+        return None;
+    };
+    section.read.insert("timeout_ms");
+    let timeout = sections::timeout(section.layers, &section.key("timeout_ms"));
+    let driver = make(&mut section);
+    for stray in section.unread() {
+        section.fail(&stray, &format!("does not go with the driver {chosen}"));
+    }
+    Some(GatewayConfig { driver: driver?, timeout })
+}
+
+fn sendgrid(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (token, from, url) = (section.secret("token"), section.sender(), section.url_or("https://api.sendgrid.com"));
+    Some(EmailDriver::SendGrid(SendGrid { url: url?, token, from: from? }))
+}
+
+fn resend(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (token, from, url) = (section.secret("token"), section.sender(), section.url_or("https://api.resend.com"));
+    Some(EmailDriver::Resend(Resend { url: url?, token, from: from? }))
+}
+
+fn postmark(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (token, from, url) = (section.secret("token"), section.sender(), section.url_or("https://api.postmarkapp.com"));
+    let stream = section.optional("message_stream").unwrap_or_else(|| "outbound".to_owned());
+    Some(EmailDriver::Postmark(Postmark { url: url?, token, from: from?, stream }))
+}
+
+fn mailgun(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (token, from, url) = (section.secret("token"), section.sender(), section.url_or("https://api.mailgun.net"));
+    let domain = section.word("domain", ".-");
+    Some(EmailDriver::Mailgun(Mailgun { url: url?, token, from: from?, domain }))
+}
+
+fn mailpit(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (from, url) = (section.sender(), section.url("url"));
+    let credential = section.optional("username").map(|user| (user, section.secret("password")));
+    Some(EmailDriver::Mailpit(Mailpit { url: url?, credential, from: from? }))
+}
+
+/// A section while it is read.
+struct Section<'a> {
+    layers: &'a mut Layers,
+    name: &'static str,
+    outbound: OutboundConfig,
+    /// Keys that the driver may have.
+    read: BTreeSet<&'static str>,
+}
+
+impl Section<'_> {
+    fn webhook(&mut self) -> Option<Webhook> {
+        let token = self.secret("token");
+        let from = self.line("from", 320);
+        let url = self.url("url")?;
+        Some(Webhook { url, token, from })
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
+    }
+
+    fn fail(&mut self, name: &str, what: &str) {
+        let key = self.key(name);
+        self.layers.fail(&key, what);
+    }
+
+    fn optional(&mut self, name: &'static str) -> Option<String> {
+        self.read.insert(name);
+        self.layers.optional_text(&self.key(name))
+    }
+
+    fn required(&mut self, name: &'static str) -> String {
+        self.read.insert(name);
+        let key = self.key(name);
+        self.layers.required_text(&key)
+    }
+
+    fn secret(&mut self, name: &'static str) -> Secret {
+        Secret::new(self.required(name))
+    }
+
+    /// One line of text, which must be given.
+    fn line(&mut self, name: &'static str, max: usize) -> String {
+        let text = self.required(name);
+        if !text.is_empty()
+            && let Err(error) = one_line(&text, max)
+        {
+            self.fail(name, &error.to_string());
+        }
+        text
+    }
+
+    /// A URL that must be given.
+    fn url(&mut self, name: &'static str) -> Option<Url> {
+        self.read.insert(name);
+        let key = self.key(name);
+        sections::required_url(self.layers, &key, self.outbound)
+    }
+
+    /// The URL at `url`, else the vendor's own.
+    fn url_or(&mut self, own: &str) -> Option<Url> {
+        match self.optional("url") {
+            Some(_) => self.url("url"),
+            None => Url::parse(own).ok(),
+        }
+    }
+
+    /// The sender of e-mails, which must be given.
+    fn sender(&mut self) -> Option<Sender> {
+        let text = self.required("from");
+        let parsed = Sender::parse(&text);
+        if parsed.is_err() && !text.is_empty() {
+            self.fail("from", "must be an address such as no-reply@example.com, or Example <no-reply@example.com>");
+        }
+        parsed.ok()
+    }
+
+    /// Letters, digits and what is in `also`: safe in a URL's path. Must be given.
+    fn word(&mut self, name: &'static str, also: &str) -> String {
+        let text = self.required(name);
+        if !text.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c)) {
+            self.fail(name, &format!("can only have letters, digits and {also}"));
+        }
+        text
+    }
+
+    /// Keys that were given and not read; a `…_file` goes with its key.
+    fn unread(&self) -> Vec<String> {
+        let given = self.layers.given_below(self.name).map(|(name, _)| name);
+        let is_read = |name: &str| self.read.contains(name.strip_suffix("_file").unwrap_or(name));
+        given.filter(|name| !is_read(name)).map(str::to_owned).collect()
+    }
+}

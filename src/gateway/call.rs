@@ -1,0 +1,64 @@
+//! The one place where a gateway is called.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder};
+use url::Url;
+
+use super::Outcome;
+use super::answer::{Answer, Dialect};
+use crate::clock::Clock;
+use crate::domain::time::Timestamp;
+use crate::outbound::{self, OutboundError};
+
+/// A way to a gateway: kept connections, a deadline for each call, no redirects, bounded answers.
+pub(super) struct Line {
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Line {
+    pub(super) fn new(timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { client: outbound::client(timeout)?, clock })
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Sends the request and judges what comes back.
+    pub(super) async fn exchange(&self, request: RequestBuilder, dialect: &Dialect<'_>) -> Outcome {
+        match self.ask(request).await {
+            Ok(answer) => dialect.judge(&answer),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The answer to a request, or what it means that there is none.
+    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, Outcome> {
+        let response = request.send().await.map_err(|error| no_answer(&error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let after = outbound::retry_after(&response, self.now());
+        Ok(Answer { status, headers, body: outbound::read_body(response).await, after })
+    }
+}
+
+fn no_answer(error: &reqwest::Error) -> Outcome {
+    if outbound::surely_not_sent(error) {
+        return Outcome::NotSent { code: "gateway_unreachable" };
+    }
+    let code = if error.is_timeout() { "gateway_timeout" } else { "gateway_broke_off" };
+    Outcome::Unknown { code: code.to_owned(), after: None }
+}
+
+/// The address of a route below the one that is configured.
+pub(super) fn below(base: &Url, route: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{route}", base.path().trim_end_matches('/')));
+    url
+}

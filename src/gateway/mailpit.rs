@@ -1,0 +1,52 @@
+//! Mailpit, which catches mail for tests and shows it.
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::answer::{Dialect, Means, Place, When};
+use super::call::below;
+use super::{EmailMessage, Sender};
+use crate::domain::secret::Secret;
+
+/// `{"ID"}`, or 400 with words (<https://mailpit.axllent.org/docs/api-v1/>).
+pub(super) const DIALECT: Dialect<'_> = Dialect {
+    vendor: "mailpit",
+    id: &[Place::Json("/ID")],
+    table: &[(When::Status(404), Means::Misconfigured), (When::Status(405), Means::Misconfigured)],
+    ..Dialect::PLAIN
+};
+
+pub struct Mailpit {
+    pub url: Url,
+    /// User name and password, where its API asks for them.
+    pub credential: Option<(String, Secret)>,
+    pub from: Sender,
+}
+
+impl Mailpit {
+    pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
+        let body = json!({
+            "From": party(self.from.address.as_str(), self.from.name.as_deref()),
+            "To": [party(message.to.as_str(), message.to_name)],
+            "Subject": message.subject,
+            "Text": message.text,
+            "HTML": message.html,
+            "Tags": [message.kind],
+            "Headers": {"X-Message-Id": message.message_id},
+        });
+        let request = client.post(below(&self.url, "/api/v1/send"));
+        let request = match &self.credential {
+            Some((user, password)) => request.basic_auth(user, Some(password.expose())),
+            None => request,
+        };
+        request.json(&body)
+    }
+}
+
+fn party(address: &str, name: Option<&str>) -> Value {
+    match name {
+        Some(name) => json!({"Email": address, "Name": name}),
+        None => json!({"Email": address}),
+    }
+}

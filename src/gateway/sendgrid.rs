@@ -1,0 +1,62 @@
+//! Twilio SendGrid, mail send of API version 3.
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::answer::{Dialect, Means, Place, When};
+use super::call::below;
+use super::{EmailMessage, Sender};
+use crate::domain::secret::Secret;
+
+/// 202 with an empty body, the id in a header. Errors have words and no codes: only statuses count
+/// (<https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send>).
+pub(super) const DIALECT: Dialect<'_> = Dialect {
+    vendor: "sendgrid",
+    id: &[Place::Header("x-message-id")],
+    table: &[
+        // Another address than the API's.
+        (When::Status(404), Means::Misconfigured),
+        (When::Status(405), Means::Misconfigured),
+    ],
+    ..Dialect::PLAIN
+};
+
+pub struct SendGrid {
+    /// `https://api.sendgrid.com`, or that of the EU.
+    pub url: Url,
+    pub token: Secret,
+    pub from: Sender,
+}
+
+impl SendGrid {
+    pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
+        let body = json!({
+            "personalizations": [{
+                "to": [party(message.to.as_str(), message.to_name)],
+                "custom_args": {"message_id": message.message_id, "tenant": message.tenant},
+            }],
+            "from": party(self.from.address.as_str(), self.from.name.as_deref()),
+            "subject": message.subject,
+            "content": [
+                {"type": "text/plain", "value": message.text},
+                {"type": "text/html", "value": message.html},
+            ],
+            "categories": [message.kind],
+            // A tracked link would show the token to a third party.
+            "tracking_settings": {
+                "click_tracking": {"enable": false, "enable_text": false},
+                "open_tracking": {"enable": false},
+                "subscription_tracking": {"enable": false},
+            },
+        });
+        client.post(below(&self.url, "/v3/mail/send")).bearer_auth(self.token.expose()).json(&body)
+    }
+}
+
+fn party(address: &str, name: Option<&str>) -> Value {
+    match name {
+        Some(name) => json!({"email": address, "name": name}),
+        None => json!({"email": address}),
+    }
+}

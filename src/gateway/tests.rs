@@ -1,0 +1,96 @@
+//! What each vendor gets, and what each of its answers means.
+
+mod email;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::domain::secret::Secret;
+
+/// Makes a driver for a vendor that listens at the address.
+type Driver<D> = fn(Url) -> D;
+
+fn sender() -> Sender {
+    Sender::parse("Example <no-reply@example.com>").unwrap()
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+async fn send_email(driver: EmailDriver) -> Outcome {
+    let to = Email::parse("alex@example.com").unwrap();
+    let message = EmailMessage {
+        message_id: "msg_1",
+        tenant: "acme.example",
+        kind: "invitation_email_link",
+        to: &to,
+        to_name: Some("Alex"),
+        subject: "Set your password",
+        text: "text & more",
+        html: "<p>html</p>",
+    };
+    let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    gateway.send(&message).await
+}
+
+/// A vendor that gives one answer to everything.
+async fn vendor(answer: ResponseTemplate) -> (MockServer, Url) {
+    let server = MockServer::start().await;
+    Mock::given(matchers::any()).respond_with(answer).mount(&server).await;
+    let url = Url::parse(&server.uri()).unwrap();
+    (server, url)
+}
+
+/// What the vendor received, once.
+async fn request(server: &MockServer) -> Request {
+    let mut received = server.received_requests().await.unwrap();
+    assert_eq!(received.len(), 1);
+    received.remove(0)
+}
+
+fn json_of(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+fn form_of(request: &Request) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(&request.body).into_owned().collect()
+}
+
+fn header<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.headers[name].to_str().unwrap()
+}
+
+/// An answer with a status and a body that is JSON when it looks like it.
+fn answer(status: u16, body: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_raw(body, "application/json")
+}
+
+fn accepted(id: &str) -> Outcome {
+    Outcome::Accepted { provider_id: Some(id.to_owned()) }
+}
+
+fn rejected(code: &str) -> Outcome {
+    Outcome::Rejected { code: code.to_owned() }
+}
+
+fn misconfigured(code: &str) -> Outcome {
+    Outcome::Misconfigured { code: code.to_owned() }
+}
+
+fn unknown(code: &str) -> Outcome {
+    Outcome::Unknown { code: code.to_owned(), after: None }
+}
+
+const fn throttled(seconds: Option<u64>) -> Outcome {
+    match seconds {
+        Some(seconds) => Outcome::Throttled { after: Some(Duration::from_secs(seconds)) },
+        None => Outcome::Throttled { after: None },
+    }
+}
