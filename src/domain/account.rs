@@ -62,6 +62,8 @@ pub struct Account {
     pub user_id: Option<String>,
     /// Wrong OTPs since the last success, over all channels, generations and paths.
     pub otp_failures: i64,
+    /// What a password is awaited for: since an invitation was issued, until a password is set, however the invitation ends.
+    pub awaits: Option<Purpose>,
     /// The lock wanted, if any.
     pub lock_reason: Option<LockReason>,
     pub hold: Hold,
@@ -100,10 +102,10 @@ impl Account {
         }
     }
 
-    /// The state in the original's words, given the live invitation's purpose.
+    /// The state in the original's words.
     #[must_use]
-    pub const fn state(&self, live: Option<Purpose>) -> AccountState {
-        match (live, self.is_locked()) {
+    pub const fn state(&self) -> AccountState {
+        match (self.awaits, self.is_locked()) {
             (Some(Purpose::Onboarding), _) => AccountState::PendingAskPassword,
             (Some(Purpose::PasswordReset), _) => AccountState::PendingReset,
             (None, true) => AccountState::Locked,

@@ -5,7 +5,7 @@ use super::sync::enqueue_sync;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountKey, Realm, Username};
-use crate::domain::invitation::Invitation;
+use crate::domain::invitation::{Invitation, Purpose};
 use crate::storage::audit::{Event, record};
 use crate::storage::{Connection, StorageError, accounts, invitations};
 
@@ -84,6 +84,7 @@ impl Service {
                 accounts::want_lock(conn, &account, reason, now)?;
                 if reason.is_none() {
                     accounts::clear_budget(conn, &account.tenant, &key)?;
+                    end_idle_reset(conn, &account)?;
                 }
                 enqueue_sync(conn, &account, None, now)?;
                 let event = if reason.is_some() { "account.locked" } else { "account.unlocked" };
@@ -123,6 +124,7 @@ impl Service {
             username: user.username,
             user_id: Some(user.id),
             otp_failures: 0,
+            awaits: None,
             lock_reason: None,
             hold: Hold::None,
             directory: DirectorySync::Synced,
@@ -130,6 +132,20 @@ impl Service {
             updated_at: now,
         })
     }
+}
+
+/// A reset that has no live invitation and holds no lock is over: the old password works. An onboarding waits on, since there is none.
+pub(super) fn end_idle_reset(conn: &mut Connection, account: &Account) -> Result<(), StorageError> {
+    if account.awaits != Some(Purpose::PasswordReset) {
+        return Ok(());
+    }
+    let key = account.key();
+    let current = accounts::find(conn, &account.tenant, &key)?.ok_or_else(StorageError::vanished)?;
+    let is_live = invitations::find_live(conn, &account.tenant, &key)?.is_some();
+    if is_live || current.lock_reason == Some(LockReason::PendingPasswordReset) {
+        return Ok(());
+    }
+    accounts::await_password(conn, &current, None)
 }
 
 fn account_snapshot(conn: &mut Connection, account: Account) -> ServiceResult<AccountSnapshot> {

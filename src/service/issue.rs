@@ -294,6 +294,7 @@ impl Draft {
         invitation.status = first_status(&invitation, &account, now);
         invitations::insert(conn, &invitation).map_err(StorageError::repeatable)?;
         enqueue_message(conn, &invitation, &self.minted, now)?;
+        accounts::await_password(conn, &account, Some(invitation.purpose))?;
         want_lock(conn, &invitation, &account, now)?;
         note(conn, &self.caller.actor, now, ("invitation.issued", invitation.method.as_str()), &invitation)?;
         let issued = Issued { snapshot: snapshot(conn, invitation, now)?, secret: self.secret.clone() };
@@ -311,6 +312,7 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
         username: invitation.username.clone(),
         user_id: invitation.person.id.clone(),
         otp_failures: 0,
+        awaits: Some(invitation.purpose),
         lock_reason: None,
         hold: Hold::None,
         directory: DirectorySync::Synced,

@@ -17,7 +17,7 @@ use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
 use crate::storage::transitions::ACCEPT_LEASE;
-use crate::storage::{Connection, StorageError, invitations, outbox, transitions};
+use crate::storage::{Connection, StorageError, accounts, invitations, outbox, transitions};
 
 /// What may change with a resend; what is `None` stays (method) or comes from the settings (expiry).
 #[derive(Debug, Clone, Default)]
@@ -151,6 +151,7 @@ impl Draft {
             return Err(Refusal::ResendTooSoon(current.resendable_from(now).since(now)).into());
         }
         enqueue_message(conn, &next, &self.minted, now)?;
+        accounts::await_password(conn, &account, Some(next.purpose))?;
         want_lock(conn, &next, &account, now)?;
         note(conn, &self.caller.actor, now, ("invitation.resent", next.method.as_str()), &next)?;
         (next.grant, next.otp_used_at, next.failure) = (None, None, None);

@@ -1,5 +1,6 @@
 //! Revoking an invitation: final, and it beats the queue; nothing is sent afterwards.
 
+use super::accounts::end_idle_reset;
 use super::audit::note;
 use super::issue::account_row;
 use super::lookup::{Snapshot, snapshot};
@@ -59,6 +60,7 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
         enqueue_sync(conn, &account, Some(id), now)?;
         note(conn, &caller.actor, now, ("account.unlocked", "revoked"), &current)?;
     }
+    end_idle_reset(conn, &account)?;
     (current.status, current.revoked_at, current.updated_at) = (Status::Revoked, Some(now), now);
     current.revoke_reason = Some(RevokeReason::Administrator);
     snapshot(conn, current, now)

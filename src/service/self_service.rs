@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::accounts::end_idle_reset;
 use super::audit::note;
 use super::issue::{DeliveryMode, Issued};
 use super::redeem::genuine_era;
@@ -45,7 +46,7 @@ impl Service {
                 let seen = seen.ok_or(Refusal::InvalidOrExpired)?;
                 // Before any row is held: strangers hold nothing up.
                 genuine_era(&keys, &seen, &token, conn.now()?)?;
-                accounts::find_locked(conn, &seen.tenant, &seen.account_key())?;
+                let account = accounts::find_locked(conn, &seen.tenant, &seen.account_key())?;
                 let current = invitations::find_locked(conn, &seen.tenant, seen.id)?;
                 let current = current.ok_or(Refusal::InvalidOrExpired)?;
                 let now = conn.now()?;
@@ -59,6 +60,9 @@ impl Service {
                     return Err(Refusal::AcceptInProgress(ACCEPT_LEASE).into());
                 }
                 outbox::supersede(conn, current.id, now)?;
+                if let Some(account) = account {
+                    end_idle_reset(conn, &account)?;
+                }
                 Ok::<_, ServiceError>(note(conn, &caller.actor, now, ("invitation.declined", ""), &current)?)
             })
             .await

@@ -8,6 +8,7 @@ use super::rows::AccountRow;
 use super::schema::account as a;
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountId, AccountKey, TenantId};
+use crate::domain::invitation::Purpose;
 use crate::domain::time::Timestamp;
 
 /// Inserts the account unless it is there already.
@@ -134,6 +135,25 @@ pub fn clear_budget(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) 
     Ok(())
 }
 
+/// A password is awaited for this purpose from now on, or none any more. Says nothing of the lock, so its time stays.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn await_password(
+    conn: &mut Connection,
+    account: &Account,
+    purpose: Option<Purpose>,
+) -> Result<(), StorageError> {
+    if account.awaits == purpose {
+        return Ok(());
+    }
+    let key = account.key();
+    let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
+    let awaits = a::awaits.eq(purpose.map(Purpose::as_str));
+    on_backend!(conn, |c| diesel::update(target).set(awaits).execute(c))?;
+    Ok(())
+}
+
 /// The password is set and our lock, if it waited for that, is lifted.
 ///
 /// # Errors
@@ -146,6 +166,7 @@ pub fn settle_acceptance(
 ) -> Result<(), StorageError> {
     let key = account.key();
     clear_budget(conn, &account.tenant, &key)?;
+    await_password(conn, account, None)?;
     if !unlocked {
         return Ok(());
     }

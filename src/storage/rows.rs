@@ -189,6 +189,7 @@ pub(super) struct AccountRow {
     version: i64,
     updated_at: i64,
     id: String,
+    awaits: Option<String>,
 }
 
 impl AccountRow {
@@ -208,6 +209,7 @@ impl AccountRow {
             version: account.version,
             updated_at: account.updated_at.millis(),
             id: account.id.to_string(),
+            awaits: account.awaits.map(|purpose| purpose.as_str().to_owned()),
         }
     }
 
@@ -216,7 +218,12 @@ impl AccountRow {
             Some(reason) => Some(readable(LockReason::parse(&reason), "lock reason")?),
             None => None,
         };
+        let awaits = match self.awaits {
+            Some(purpose) => Some(readable(Purpose::parse(&purpose), "purpose")?),
+            None => None,
+        };
         Ok(Account {
+            awaits,
             id: readable(AccountId::parse(&self.id), "account id")?,
             tenant: readable(TenantId::parse(&self.tenant).ok(), "tenant")?,
             realm: readable(Realm::parse(&self.realm).ok(), "realm")?,

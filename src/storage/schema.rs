@@ -37,6 +37,7 @@ diesel::table! {
         version -> BigInt,
         updated_at -> BigInt,
         id -> Text,
+        awaits -> Nullable<Text>,
     }
 }
 

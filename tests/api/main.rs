@@ -8,6 +8,7 @@
     reason = "a test that can't go on fails"
 )]
 
+mod account_states;
 mod accounts;
 mod audit;
 mod auth;

@@ -46,7 +46,7 @@ async fn the_lock_stays_unless_it_is_to_go() {
     revoke(&app, &issued["id"], json!({})).await.ok(200);
     app.work().await;
     assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], false);
-    assert_eq!(app.account(&user).await["state"], "LOCKED");
+    assert_eq!(app.account(&user).await["state"], "PENDING_AP");
 
     let again = app.issue(&user, json!({})).await;
     revoke(&app, &again["id"], json!({"unlock": true})).await.ok(200);

@@ -16,7 +16,8 @@ async fn an_invitation_survives_the_migrations_down_and_up() {
         store.revert_last_migration().await.unwrap();
     }
     assert_eq!(store.migrate().await.unwrap().len(), migrations - 1);
-    assert_eq!(app.account(&user).await["invitationId"], issued["id"]);
+    let account = app.account(&user).await;
+    assert_eq!((&account["invitationId"], &account["state"]), (&issued["id"], &json!("PENDING_AP")));
     assert!(app.events(&issued["id"]).await.contains(&"invitation.issued".to_owned()));
     let linked = "SELECT count(*) AS count FROM audit_event e JOIN account a ON a.id = e.account_id JOIN invitation i ON i.account_id = a.id";
     assert!(app.database.count(linked) > 0);

@@ -30,7 +30,8 @@ pub(super) struct AccountView {
     locked: bool,
     /// `PENDING_ASK_PASSWORD`, `PENDING_ADMIN_FORCED_USER_PASSWORD_RESET`, `ADMIN_INITIATED`; null when the lock is not ours.
     lock_reason: Option<&'static str>,
-    /// `PENDING_AP`, `PENDING_FUPR`, `LOCKED` or `UNLOCKED`.
+    /// `PENDING_AP` and `PENDING_FUPR` from the invitation or the reset on until a password is set, locked or not and also when the
+    /// invitation has ended without; else `LOCKED` or `UNLOCKED`.
     state: &'static str,
     /// Whether the directory is known to agree: `synced`, `pending`, `failed` or `drifted`.
     directory: &'static str,
@@ -48,7 +49,7 @@ impl From<AccountSnapshot> for AccountView {
         Self {
             locked: account.is_locked(),
             lock_reason: account.lock_reason.map(LockReason::as_str),
-            state: account.state(live.as_ref().map(|invitation| invitation.purpose)).as_str(),
+            state: account.state().as_str(),
             directory: account.directory.as_str(),
             invitation_id: live.map(|invitation| invitation.id.to_string()),
             otp_failures: account.otp_failures,

@@ -50,6 +50,7 @@ fn account() -> Account {
         username: Username::parse("alex").unwrap(),
         user_id: Some("u1".to_owned()),
         otp_failures: 0,
+        awaits: Some(Purpose::Onboarding),
         lock_reason: Some(LockReason::PendingAskPassword),
         hold: Hold::Held,
         directory: DirectorySync::Synced,
