@@ -139,11 +139,7 @@ pub fn clear_budget(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) 
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn await_password(
-    conn: &mut Connection,
-    account: &Account,
-    purpose: Option<Purpose>,
-) -> Result<(), StorageError> {
+pub fn await_password(conn: &mut Connection, account: &Account, purpose: Option<Purpose>) -> Result<(), StorageError> {
     if account.awaits == purpose {
         return Ok(());
     }
