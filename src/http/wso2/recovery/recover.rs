@@ -50,8 +50,7 @@ pub(in crate::http) async fn recover_password(
         Err(ServiceError::Refused(Refusal::AccountNotFound)) => return Err(not_ours()),
         Err(error) => return Err(error.into()),
     };
-    let live = found.live.as_ref().map(|invitation| invitation.purpose);
-    Err(match (found.account.state(live), found.account.lock_reason) {
+    Err(match (found.account.state(), found.account.lock_reason) {
         (_, Some(LockReason::AdminInitiated)) => Fault::bad_request("17003", "The account is locked."),
         (AccountState::PendingAskPassword | AccountState::PendingReset, _) => {
             Fault::bad_request("17006", "Password reset is not yet completed.")
