@@ -43,7 +43,7 @@ scim_server() {
 node_tools() {
   command -v node >/dev/null && command -v npm >/dev/null || return 1
   once tests/tools/package-lock.json tests/tools/node_modules/.installed \
-    npm ci --prefix tests/tools --no-audit --no-fund --loglevel=error || return 1
+    npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund --loglevel=error || return 1
   echo "$root/tests/tools"
 }
 

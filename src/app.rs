@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::config::{Config, DirectoryCredential, GatewayConfig, KeySource};
 use crate::delivery::{self, Worker};
-use crate::directory::{Directory, ScimConfig, ScimCredential, ScimDirectory};
+use crate::directory::{BaseUrl, Credential, Directory, ScimConfig, ScimDirectory};
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
@@ -201,25 +201,35 @@ fn keyring(config: &Config) -> anyhow::Result<Keyring> {
 
 fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory> {
     let directory = &config.directory;
-    let credential = match &directory.credential {
-        DirectoryCredential::Bearer(token) => ScimCredential::Bearer(token.clone()),
+    let allow_insecure_http = config.outbound.allow_insecure_http;
+    let base_url = BaseUrl::new(&directory.base_url, &directory.default_tenant, allow_insecure_http)
+        .context("directory.base_url")?;
+    let scim = ScimConfig {
+        base_url,
+        credential: credential(&directory.credential),
+        timeout: directory.timeout,
+        allow_insecure_http,
+        dialect: directory.dialect.clone(),
+    };
+    Ok(Directory::Scim(ScimDirectory::new(scim, clock).context("directory.token_url")?))
+}
+
+fn credential(config: &DirectoryCredential) -> Credential {
+    match config {
+        DirectoryCredential::None => Credential::None,
+        DirectoryCredential::Basic { username, password } => {
+            Credential::Basic { username: username.clone(), password: password.clone() }
+        }
+        DirectoryCredential::Bearer(token) => Credential::Bearer(token.clone()),
         DirectoryCredential::ClientCredentials { token_url, client_id, client_secret, scope } => {
-            ScimCredential::ClientCredentials {
+            Credential::ClientCredentials {
                 token_url: token_url.clone(),
                 client_id: client_id.clone(),
                 client_secret: client_secret.clone(),
                 scope: scope.clone(),
             }
         }
-    };
-    let scim = ScimConfig {
-        base_url: directory.base_url.clone(),
-        credential,
-        timeout: directory.timeout,
-        allow_insecure_http: config.outbound.allow_insecure_http,
-        marker_attribute: directory.marker_attribute.clone(),
-    };
-    Ok(Directory::Scim(ScimDirectory::new(scim, clock).context("directory.base_url or directory.token_url")?))
+    }
 }
 
 fn gateways(

@@ -4,6 +4,7 @@
 //! no message repeats a value, since the value may be a secret. What holds a secret has no `Debug`.
 
 mod checks;
+mod directory;
 mod gateways;
 mod layers;
 mod sections;
@@ -20,6 +21,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::domain::dialect::Dialect;
 use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
@@ -110,17 +112,20 @@ pub struct GatewayConfig<D> {
     pub timeout: Duration,
 }
 
-/// A SCIM 2.0 directory.
+/// The user directory.
 pub struct DirectoryConfig {
-    /// Base of `/Users`; `{realm}` is replaced.
+    /// With places for `{tenant}` and `{realm}`.
     pub base_url: String,
+    /// What the tenant `default` is called there.
+    pub default_tenant: String,
     pub credential: DirectoryCredential,
     pub timeout: Duration,
-    /// Attribute that keeps the acceptance marker.
-    pub marker_attribute: Option<String>,
+    pub dialect: Dialect,
 }
 
 pub enum DirectoryCredential {
+    None,
+    Basic { username: String, password: Secret },
     Bearer(Secret),
     ClientCredentials { token_url: Url, client_id: String, client_secret: Secret, scope: Option<String> },
 }

@@ -11,11 +11,12 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::checks::{self, MASTER_KEY_HINT};
+use super::directory;
 use super::gateways;
 use super::layers::Layers;
 use super::{
-    AuthConfig, Config, DatabaseConfig, DirectoryConfig, DirectoryCredential, KeySource, LogConfig, LogFormat,
-    MasterKey, OutboundConfig, SecretsConfig, ServerConfig, WebhooksConfig, WorkerConfig,
+    AuthConfig, Config, DatabaseConfig, KeySource, LogConfig, LogFormat, MasterKey, OutboundConfig, SecretsConfig,
+    ServerConfig, WebhooksConfig, WorkerConfig,
 };
 use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
@@ -31,7 +32,7 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         auth: auth(layers, outbound),
         email: gateways::email(layers, outbound),
         sms: gateways::sms(layers, outbound),
-        directory: directory(layers, outbound),
+        directory: directory::read(layers, outbound),
         outbound,
         webhooks: webhooks(layers),
         worker: worker(layers),
@@ -147,49 +148,6 @@ fn algorithms(layers: &mut Layers, keys: &KeySource) -> Vec<Algorithm> {
         layers.fail(KEY, "can only be RS256 to RS512, PS256 to PS512, ES256, ES384 and EdDSA with auth.jwks_url");
     }
     known
-}
-
-fn directory(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryConfig {
-    if layers.text("directory.driver") != "scim" {
-        layers.fail("directory.driver", r#"must be "scim""#);
-    }
-    let base_url = layers.required_text("directory.base_url");
-    if !base_url.is_empty()
-        && let Err(error) = checks::url(&base_url.replace("{realm}", "PRIMARY"), outbound)
-    {
-        layers.fail("directory.base_url", error);
-    }
-    DirectoryConfig {
-        base_url,
-        credential: directory_credential(layers, outbound),
-        timeout: timeout(layers, "directory.timeout_ms"),
-        marker_attribute: layers.optional_text("directory.marker_attribute"),
-    }
-}
-
-fn directory_credential(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryCredential {
-    let token = Secret::new(layers.text("directory.token"));
-    if !layers.is_given("directory.client_id") {
-        if token.expose().is_empty() {
-            layers.fail("directory.token", "is required, or directory.client_id, client_secret and token_url");
-        }
-        for stray in ["directory.client_secret", "directory.token_url", "directory.scope"] {
-            if layers.is_given(stray) {
-                layers.fail(stray, "goes with directory.client_id, which is not given");
-            }
-        }
-        return DirectoryCredential::Bearer(token);
-    }
-    if !token.expose().is_empty() {
-        layers.fail("directory.token", "is given beside directory.client_id; only one of them can be");
-    }
-    let client_id = layers.text("directory.client_id");
-    let client_secret = Secret::new(layers.required_text("directory.client_secret"));
-    let scope = layers.optional_text("directory.scope");
-    match required_url(layers, "directory.token_url", outbound) {
-        Some(token_url) => DirectoryCredential::ClientCredentials { token_url, client_id, client_secret, scope },
-        None => DirectoryCredential::Bearer(token),
-    }
 }
 
 fn webhooks(layers: &mut Layers) -> WebhooksConfig {

@@ -51,7 +51,7 @@ fn the_documented_defaults_hold_when_nothing_else_is_said() {
     assert!(
         matches!(&config.directory.credential, DirectoryCredential::Bearer(token) if token.expose() == "directory-token")
     );
-    assert_eq!((config.directory.timeout, config.directory.marker_attribute), (Duration::from_secs(10), None));
+    assert_eq!((config.directory.timeout, config.directory.dialect.marker_attribute), (Duration::from_secs(10), None));
     assert!(!config.outbound.allow_insecure_http);
     assert!(config.worker.enabled);
     assert_eq!((config.worker.concurrency, config.worker.poll_interval), (8, Duration::from_secs(1)));
@@ -170,7 +170,7 @@ fn what_is_required_is_named_with_the_way_to_give_it() {
         "auth.issuer: is required; it can also be given as INVITED__AUTH__ISSUER",
         "auth.audience: is required; it can also be given as INVITED__AUTH__AUDIENCE",
         "directory.base_url: is required; it can also be given as INVITED__DIRECTORY__BASE_URL",
-        "directory.token: is required, or directory.client_id, client_secret and token_url",
+        "directory.token: is required, or directory.client_id, client_secret and token_url, or username and password",
     ];
     assert_eq!(found, expected);
     let shown = ConfigErrors(found).to_string();

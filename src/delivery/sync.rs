@@ -27,14 +27,14 @@ impl Worker {
             Ok(user) => user,
             Err(error) => return Ok(self.directory_failed(claimed, &error)),
         };
-        let step = sync_step(account.lock_reason.is_some(), account.hold, user.active);
+        let step = sync_step(account.lock_reason.is_some(), account.hold, user.access);
         if step == SyncStep::Lock && account.hold != Hold::Intended && !self.intend(&account, &user.id).await? {
             return Ok(Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true });
         }
         failpoint::hit("lock.intended");
         let changed = match step {
-            SyncStep::Lock => self.0.directory.set_active(&account.realm, &user, false).await,
-            SyncStep::Unlock => self.0.directory.set_active(&account.realm, &user, true).await,
+            SyncStep::Lock => self.0.directory.set_lock(account.user_store(), &user, account.lock_reason).await,
+            SyncStep::Unlock => self.0.directory.set_lock(account.user_store(), &user, None).await,
             SyncStep::Nothing | SyncStep::LeaveForeign => Ok(()),
         };
         failpoint::hit("lock.applied");
@@ -46,8 +46,8 @@ impl Worker {
 
     async fn user_of(&self, account: &Account) -> Result<DirectoryUser, DirectoryError> {
         match &account.user_id {
-            Some(id) => self.0.directory.get_user(&account.realm, id).await,
-            None => self.0.directory.find_user(&account.realm, &account.username).await,
+            Some(id) => self.0.directory.get_user(account.user_store(), id).await,
+            None => self.0.directory.find_user(account.user_store(), &account.username).await,
         }
     }
 

@@ -3,37 +3,59 @@
 //! Each write is a desired state, so repeating it is safe. Which protocol is spoken is the driver's affair; drivers know
 //! nothing of invitations, storage or HTTP routes.
 
+mod address;
+mod auth;
+mod caller;
 mod scim;
 
+use crate::domain::account::{Access, LockReason};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::ids::{Realm, Username};
+use crate::domain::ids::{UserStore, Username};
+use crate::domain::invitation::Channel;
 use crate::domain::secret::Password;
 
-pub use scim::{ScimConfig, ScimCredential, ScimDirectory};
+pub use address::BaseUrl;
+pub use auth::Credential;
+pub use scim::{ScimConfig, ScimDirectory};
 
 /// A person as the directory has them. Addresses that are not safe to write to are left out.
 #[derive(Clone)]
 pub struct DirectoryUser {
     /// The directory's own immutable id.
     pub id: String,
+    /// Without the name of the user store, which some directories put before it.
     pub username: Username,
     pub email: Option<Email>,
     pub phone: Option<Phone>,
     pub display_name: Option<String>,
     pub locale: Option<String>,
-    /// False when the account cannot be used; for plain SCIM the lock and an administrator's "disabled" are one thing.
-    pub active: bool,
-    /// ETag, when the directory has one.
+    /// Whether the account can be used; for plain SCIM the lock and an administrator's "disabled" are one thing.
+    pub access: Access,
+    /// Why the account is locked, in the directory's words, such as WSO2's `MAX_ATTEMPTS_EXCEEDED`.
+    pub locked_reason: Option<String>,
+    /// What state the directory has it in, such as WSO2's `PENDING_AP`.
+    pub account_state: Option<String>,
+    /// `ETag`, when the directory has one.
     pub version: Option<String>,
     /// The completed-acceptance marker, when the directory is configured to keep one.
     pub marker: Option<String>,
 }
 
-/// The one PATCH of the accept saga.
+impl DirectoryUser {
+    /// Whether the account can be used.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        matches!(self.access, Access::Usable)
+    }
+}
+
+/// The one change of the accept saga.
 pub struct PasswordChange<'a> {
     pub password: &'a Password,
     /// Unlock in the same request; only ever true when the lock is ours.
     pub unlock: bool,
+    /// The channel whose address the directory may mark as verified.
+    pub proved: Option<Channel>,
     /// `<invitation>:<generation>:<fence>`, written where the directory keeps a marker.
     pub marker: &'a str,
 }
@@ -65,13 +87,13 @@ pub enum Directory {
 }
 
 impl Directory {
-    /// The one user of exactly this name in this realm.
+    /// The one user of exactly this name in this user store.
     ///
     /// # Errors
     /// [`DirectoryError::NotFound`], [`DirectoryError::Ambiguous`], or that no answer came.
-    pub async fn find_user(&self, realm: &Realm, username: &Username) -> Result<DirectoryUser, DirectoryError> {
+    pub async fn find_user(&self, store: UserStore<'_>, username: &Username) -> Result<DirectoryUser, DirectoryError> {
         match self {
-            Self::Scim(scim) => scim.find_user(realm, username).await,
+            Self::Scim(scim) => scim.find_user(store, username).await,
         }
     }
 
@@ -79,34 +101,39 @@ impl Directory {
     ///
     /// # Errors
     /// [`DirectoryError::NotFound`], or that no answer came.
-    pub async fn get_user(&self, realm: &Realm, id: &str) -> Result<DirectoryUser, DirectoryError> {
+    pub async fn get_user(&self, store: UserStore<'_>, id: &str) -> Result<DirectoryUser, DirectoryError> {
         match self {
-            Self::Scim(scim) => scim.get_user(realm, id).await,
+            Self::Scim(scim) => scim.get_user(store, id).await,
         }
     }
 
-    /// Locks (`active = false`) or unlocks the account, guarded by the version in `user` when there is one.
+    /// Locks the account for a reason, or unlocks it, guarded by the version in `user` when there is one.
     ///
     /// # Errors
     /// See [`DirectoryError`].
-    pub async fn set_active(&self, realm: &Realm, user: &DirectoryUser, active: bool) -> Result<(), DirectoryError> {
+    pub async fn set_lock(
+        &self,
+        store: UserStore<'_>,
+        user: &DirectoryUser,
+        wanted: Option<LockReason>,
+    ) -> Result<(), DirectoryError> {
         match self {
-            Self::Scim(scim) => scim.set_active(realm, user, active).await,
+            Self::Scim(scim) => scim.set_lock(store, user, wanted).await,
         }
     }
 
-    /// Sets the password, and unlocks if asked, in one request.
+    /// Sets the password, and unlocks if asked, in one request where the directory can.
     ///
     /// # Errors
     /// See [`DirectoryError`].
     pub async fn set_password(
         &self,
-        realm: &Realm,
+        store: UserStore<'_>,
         user: &DirectoryUser,
         change: &PasswordChange<'_>,
     ) -> Result<(), DirectoryError> {
         match self {
-            Self::Scim(scim) => scim.set_password(realm, user, change).await,
+            Self::Scim(scim) => scim.set_password(store, user, change).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The state that we own of a directory account: our lock on it and its budget of wrong OTPs.
 
-use super::ids::{AccountId, AccountKey, Realm, TenantId, Username};
+use super::ids::{AccountId, AccountKey, Realm, TenantId, UserStore, Username};
 use super::invitation::Purpose;
 use super::text::text_enum;
 use super::time::Timestamp;
@@ -75,6 +75,11 @@ pub struct Account {
 
 impl Account {
     #[must_use]
+    pub const fn user_store(&self) -> UserStore<'_> {
+        UserStore { tenant: &self.tenant, realm: &self.realm }
+    }
+
+    #[must_use]
     pub fn key(&self) -> AccountKey {
         AccountKey::new(&self.realm, &self.username)
     }
@@ -123,6 +128,18 @@ pub enum LockNeeded {
     Request,
 }
 
+/// What the directory says of an account's use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Usable,
+    /// Locked; whose lock it is, only our own records can tell.
+    Locked,
+    /// Locked by an administrator, where a lock of ours for a password's sake would be seen to be one.
+    LockedByAdministrator,
+    /// Disabled, or locked for a reason of somebody else's, as the directory says itself.
+    Barred,
+}
+
 /// What to do in the directory so that it comes to agree with what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncStep {
@@ -137,13 +154,15 @@ pub enum SyncStep {
 
 /// Decides the next step from what is wanted, what we know we did, and what the directory says.
 #[must_use]
-pub const fn sync_step(wants_lock: bool, hold: Hold, active: bool) -> SyncStep {
-    match (wants_lock, active, hold) {
-        (true, true, _) => SyncStep::Lock,
-        (true, false, Hold::Intended | Hold::Held) | (false, true, _) => SyncStep::Nothing,
-        (true, false, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
-        (false, false, Hold::Intended | Hold::Held) => SyncStep::Unlock,
-        (false, false, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
+pub const fn sync_step(wants_lock: bool, hold: Hold, access: Access) -> SyncStep {
+    match (wants_lock, access, hold) {
+        (_, Access::Barred, _) => SyncStep::LeaveForeign,
+        (true, Access::Usable, _) => SyncStep::Lock,
+        (false, Access::Usable, _) => SyncStep::Nothing,
+        (true, _, Hold::Intended | Hold::Held) => SyncStep::Nothing,
+        // That of an administrator too: it is an administrator who asks us for that.
+        (false, _, Hold::Intended | Hold::Held) => SyncStep::Unlock,
+        (_, _, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
     }
 }
 
@@ -155,15 +174,26 @@ mod tests {
     fn only_our_lock_is_ever_lifted() {
         for hold in Hold::ALL {
             let ours = matches!(hold, Hold::Intended | Hold::Held);
-            assert_eq!(sync_step(false, *hold, false) == SyncStep::Unlock, ours, "{hold:?}");
+            for access in [Access::Locked, Access::LockedByAdministrator] {
+                assert_eq!(sync_step(false, *hold, access) == SyncStep::Unlock, ours, "{hold:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_directory_says_is_somebody_elses_is_left_alone_whatever_we_know() {
+        for hold in Hold::ALL {
+            for wants_lock in [false, true] {
+                assert_eq!(sync_step(wants_lock, *hold, Access::Barred), SyncStep::LeaveForeign, "{hold:?}");
+            }
         }
     }
 
     #[test]
     fn a_lock_found_after_our_intention_is_ours_and_one_found_before_is_not() {
-        assert_eq!(sync_step(true, Hold::Intended, false), SyncStep::Nothing);
-        assert_eq!(sync_step(true, Hold::None, false), SyncStep::LeaveForeign);
-        assert_eq!(sync_step(true, Hold::None, true), SyncStep::Lock);
+        assert_eq!(sync_step(true, Hold::Intended, Access::Locked), SyncStep::Nothing);
+        assert_eq!(sync_step(true, Hold::None, Access::Locked), SyncStep::LeaveForeign);
+        assert_eq!(sync_step(true, Hold::None, Access::Usable), SyncStep::Lock);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod progress;
 #[cfg(test)]
 mod tests;
 
-use super::account::Account;
+use super::account::{Access, Account};
 use super::contact::{Email, Phone};
 use super::ids::{MessageId, Username};
 use super::invitation::{Channel, Invitation, Status};
@@ -81,7 +81,7 @@ pub enum Look {
 #[derive(Clone)]
 pub struct Seen {
     pub username: Username,
-    pub active: bool,
+    pub access: Access,
     pub email: Option<Email>,
     pub phone: Option<Phone>,
 }

@@ -83,6 +83,13 @@ impl Realm {
     }
 }
 
+/// Where in the directory somebody is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct UserStore<'a> {
+    pub tenant: &'a TenantId,
+    pub realm: &'a Realm,
+}
+
 /// A user name as it was given: one line, up to 255 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Username(String);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contact::{Email, Phone};
 use super::grace::Grace;
-use super::ids::{AccountId, AccountKey, GrantId, InvitationId, Realm, TenantId, Username};
+use super::ids::{AccountId, AccountKey, GrantId, InvitationId, Realm, TenantId, UserStore, Username};
 use super::text::text_enum;
 use super::time::Timestamp;
 
@@ -186,6 +186,19 @@ pub enum Redeemable {
 }
 
 impl Invitation {
+    #[must_use]
+    pub const fn user_store(&self) -> UserStore<'_> {
+        UserStore { tenant: &self.tenant, realm: &self.realm }
+    }
+
+    /// The channel that whoever redeemed a secret has proved to read. `None` when two secrets of different channels were good.
+    #[must_use]
+    pub fn proved_channel(&self) -> Option<Channel> {
+        let channel = self.method.channel();
+        let is_sure = self.grace.as_ref().is_none_or(|grace| grace.method.channel() == channel);
+        is_sure.then_some(channel)
+    }
+
     #[must_use]
     pub fn account_key(&self) -> AccountKey {
         AccountKey::new(&self.realm, &self.username)

@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod bulk;
 pub mod contact;
 pub mod diagnosis;
+pub mod dialect;
 pub mod event;
 pub mod grace;
 pub mod ids;

@@ -4,7 +4,7 @@ use super::error::lookup_refusal;
 use super::sync::enqueue_sync;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
-use crate::domain::ids::{AccountKey, Realm, Username};
+use crate::domain::ids::{AccountKey, Realm, UserStore, Username};
 use crate::domain::invitation::{Invitation, Purpose};
 use crate::storage::audit::{Event, record};
 use crate::storage::{Connection, StorageError, accounts, invitations};
@@ -112,7 +112,8 @@ impl Service {
         if let Some(account) = self.store.read(move |conn| accounts::find(conn, &tenant, &key)).await? {
             return Ok(account);
         }
-        let user = self.directory.find_user(realm, username).await.map_err(|error| match lookup_refusal(&error) {
+        let store = UserStore { tenant: &caller.tenant, realm };
+        let user = self.directory.find_user(store, username).await.map_err(|error| match lookup_refusal(&error) {
             Refusal::UserNotFound => Refusal::AccountNotFound,
             other => other,
         })?;

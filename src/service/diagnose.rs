@@ -7,7 +7,7 @@ use super::{Caller, Refusal, Service, ServiceResult};
 use crate::directory::DirectoryError;
 use crate::domain::account::Account;
 use crate::domain::diagnosis::{Delivery, Diagnosis, Facts, Look, Seen, Traces, diagnose};
-use crate::domain::ids::{AccountKey, InvitationId, MessageId, Realm, Username};
+use crate::domain::ids::{AccountKey, InvitationId, MessageId, Realm, UserStore, Username};
 use crate::domain::invitation::{Invitation, Purpose};
 use crate::domain::time::Timestamp;
 use crate::storage::{Connection, accounts, diagnosis, invitations};
@@ -59,7 +59,7 @@ impl Service {
                 gather(conn, account, invitation)
             })
             .await?;
-        let look = self.look(&held, realm, username).await;
+        let look = self.look(&held, UserStore { tenant: &caller.tenant, realm }, username).await;
         let method = held
             .invitation
             .as_ref()
@@ -91,18 +91,18 @@ impl Service {
     }
 
     /// A look into the directory: by the immutable id where we know it, so that a recycled name is not taken for the person.
-    async fn look(&self, held: &Held, realm: &Realm, username: &Username) -> Look {
+    async fn look(&self, held: &Held, store: UserStore<'_>, username: &Username) -> Look {
         let of_account = held.account.as_ref().and_then(|account| account.user_id.as_ref());
         let of_invitation = held.invitation.as_ref().and_then(|invitation| invitation.person.id.as_ref());
         let asked = async {
             match of_invitation.or(of_account) {
-                Some(id) => self.directory.get_user(realm, id).await,
-                None => self.directory.find_user(realm, username).await,
+                Some(id) => self.directory.get_user(store, id).await,
+                None => self.directory.find_user(store, username).await,
             }
         };
         match tokio::time::timeout(LOOK_DEADLINE, asked).await {
             Ok(Ok(user)) => {
-                Look::Found(Seen { username: user.username, active: user.active, email: user.email, phone: user.phone })
+                Look::Found(Seen { username: user.username, access: user.access, email: user.email, phone: user.phone })
             }
             Ok(Err(DirectoryError::NotFound)) => Look::NotFound,
             Ok(Err(DirectoryError::Ambiguous)) => Look::Ambiguous,

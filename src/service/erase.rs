@@ -11,7 +11,7 @@ use super::error::DIRECTORY_RETRY;
 use super::sync::enqueue_sync;
 use super::{Caller, Refusal, Service, ServiceResult};
 use crate::directory::DirectoryError;
-use crate::domain::account::{Account, DirectorySync, Hold};
+use crate::domain::account::{Access, Account, DirectorySync, Hold};
 use crate::domain::ids::{AccountKey, Realm, Username};
 use crate::domain::invitation::{RevokeReason, Status};
 use crate::domain::time::Timestamp;
@@ -88,12 +88,14 @@ impl Service {
     /// Unlocks the user, if there still is one.
     async fn try_to_unlock(&self, account: &Account) -> Result<(), DirectoryError> {
         let user = match &account.user_id {
-            Some(id) => self.directory.get_user(&account.realm, id).await,
-            None => self.directory.find_user(&account.realm, &account.username).await,
+            Some(id) => self.directory.get_user(account.user_store(), id).await,
+            None => self.directory.find_user(account.user_store(), &account.username).await,
         };
         let unlocked = match user {
-            Ok(user) if user.active => Ok(()),
-            Ok(user) => self.directory.set_active(&account.realm, &user, true).await,
+            Ok(user) if matches!(user.access, Access::Locked | Access::LockedByAdministrator) => {
+                self.directory.set_lock(account.user_store(), &user, None).await
+            }
+            Ok(_) => Ok(()),
             Err(error) => Err(error),
         };
         match unlocked {

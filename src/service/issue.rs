@@ -182,7 +182,7 @@ impl Service {
         let settings = self.settings(&caller.tenant).await?;
         let plan = Plan::new(self, &settings, command.purpose, &command.wishes())?;
         command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
-        let person = self.person(&command.user, plan.method.channel()).await?;
+        let person = self.person(&caller.tenant, &command.user, plan.method.channel()).await?;
         check_country(&settings, &person, plan.method.channel())?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         Ok(Prepared { invitation, plan, settings, if_exists: command.if_exists })

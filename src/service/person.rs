@@ -3,7 +3,7 @@
 use super::Service;
 use super::error::{Refusal, ServiceResult, lookup_refusal};
 use crate::domain::contact::{Email, Phone};
-use crate::domain::ids::{Realm, Username};
+use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::{Channel, Person};
 use crate::domain::settings::Settings;
 
@@ -61,23 +61,22 @@ pub(super) fn address(person: &Person, channel: Channel) -> Option<&str> {
 
 impl Service {
     /// The person with an address on `channel`. With an id and that address given, the directory is not asked.
-    pub(super) async fn person(&self, user: &NamedUser, channel: Channel) -> ServiceResult<Person> {
+    pub(super) async fn person(&self, tenant: &TenantId, user: &NamedUser, channel: Channel) -> ServiceResult<Person> {
         let given = user.given()?;
         if given.id.is_some() && address(&given, channel).is_some() {
             return Ok(given);
         }
-        self.completed(&user.realm, &user.username, given, channel).await
+        self.completed((UserStore { tenant, realm: &user.realm }, &user.username), given, channel).await
     }
 
     /// The person with what is missing read from the directory; somebody else under the same name is not found.
     pub(super) async fn completed(
         &self,
-        realm: &Realm,
-        username: &Username,
+        (store, username): (UserStore<'_>, &Username),
         given: Person,
         channel: Channel,
     ) -> ServiceResult<Person> {
-        let found = self.directory.find_user(realm, username).await.map_err(|error| lookup_refusal(&error))?;
+        let found = self.directory.find_user(store, username).await.map_err(|error| lookup_refusal(&error))?;
         if given.id.as_ref().is_some_and(|id| *id != found.id) {
             return Err(Refusal::UserNotFound.into());
         }

@@ -54,7 +54,7 @@ impl Service {
             return match self.current_user(&stranded).await {
                 Ok(user) if user.marker.as_deref() == Some(marker.as_str()) => {
                     let caller = system(stranded.tenant.clone());
-                    let (unlocked, alongside) = (user.active, Alongside::nothing());
+                    let (unlocked, alongside) = (user.is_active(), Alongside::nothing());
                     let completion = Completion { claimed: stranded, unlocked, detail: "recovered", alongside };
                     Ok(self.finish(&caller, completion).await?.is_some())
                 }

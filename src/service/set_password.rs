@@ -17,11 +17,11 @@ use super::person::address;
 use super::sync::enqueue_sync;
 use super::{Actor, Alongside, Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
-use crate::domain::account::{Account, LockReason};
+use crate::domain::account::{Access, Account, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::grace::LiveSecret;
 use crate::domain::ids::{AccountId, GrantId, MessageId};
-use crate::domain::invitation::{Invitation, Status};
+use crate::domain::invitation::{Channel, Invitation, Status};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::otp::Otp;
 use crate::domain::password::Known;
@@ -174,14 +174,14 @@ impl Service {
                 Err(DirectoryError::NotFound) => return Attempt::Gone,
                 Err(error) => return not_applied(&error),
             };
-            let unlock = claim.account.unlocks_on_acceptance();
-            if !user.active && !unlock {
+            let unlock = claim.account.unlocks_on_acceptance() && user.access == Access::Locked;
+            if !user.is_active() && !unlock {
                 return Attempt::Refused(Refusal::AccountDisabled);
             }
             let marker = claim.invitation.acceptance_marker();
-            let change = PasswordChange { password, unlock: unlock && !user.active, marker: &marker };
+            let change = PasswordChange { password, unlock, proved: proved(&claim.invitation, &user), marker: &marker };
             failpoint::hit("accept.patching");
-            match self.directory.set_password(&claim.invitation.realm, &user, &change).await {
+            match self.directory.set_password(claim.invitation.user_store(), &user, &change).await {
                 Ok(()) => return Attempt::Applied,
                 // Somebody changed the user between our reading and our PATCH: read again, once.
                 Err(DirectoryError::Changed) => {}
@@ -197,8 +197,8 @@ impl Service {
     /// The user as the directory has them now; by the immutable id, so that a recycled name is not taken for the person.
     pub(super) async fn current_user(&self, invitation: &Invitation) -> Result<DirectoryUser, DirectoryError> {
         match &invitation.person.id {
-            Some(id) => self.directory.get_user(&invitation.realm, id).await,
-            None => self.directory.find_user(&invitation.realm, &invitation.username).await,
+            Some(id) => self.directory.get_user(invitation.user_store(), id).await,
+            None => self.directory.find_user(invitation.user_store(), &invitation.username).await,
         }
     }
 
@@ -265,6 +265,16 @@ impl Service {
             })
             .await
     }
+}
+
+/// The channel that was proved, if the address it was proved for is the one that the directory has.
+fn proved(invitation: &Invitation, user: &DirectoryUser) -> Option<Channel> {
+    let person = &invitation.person;
+    invitation.proved_channel().filter(|channel| match channel {
+        Channel::Email => person.email.is_some() && person.email == user.email,
+        Channel::Sms => person.phone.is_some() && person.phone == user.phone,
+        Channel::Directory | Channel::Webhook => false,
+    })
 }
 
 /// The codes of the invitation, those that were used up included.

@@ -1,3 +1,6 @@
+mod dialects;
+mod lookup;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,26 +9,46 @@ use url::Url;
 use wiremock::matchers::{basic_auth, body_json, body_string_contains, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{ScimConfig, ScimCredential, ScimDirectory};
+use super::{ScimConfig, ScimDirectory};
 use crate::clock::SystemClock;
-use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
-use crate::domain::ids::{Realm, Username};
+use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, PasswordChange};
+use crate::domain::account::Access;
+use crate::domain::dialect::Dialect;
+use crate::domain::ids::{Realm, TenantId, UserStore, Username};
+use crate::domain::invitation::Channel;
 use crate::domain::secret::{Password, Secret};
 
 const MARKER: &str = "urn:example:params:scim:schemas:extension:invited:2.0:User:lastAcceptance";
 
-fn config(base_url: String) -> ScimConfig {
+fn config(base_url: &str) -> ScimConfig {
     ScimConfig {
-        base_url,
-        credential: ScimCredential::Bearer(Secret::new("directory-token".to_owned())),
+        base_url: BaseUrl::new(base_url, "default", false).unwrap(),
+        credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),
         allow_insecure_http: false,
-        marker_attribute: None,
+        dialect: Dialect::plain(),
     }
 }
 
+fn of_config(config: ScimConfig) -> ScimDirectory {
+    ScimDirectory::new(config, Arc::new(SystemClock)).unwrap()
+}
+
 fn directory(server: &MockServer) -> ScimDirectory {
-    ScimDirectory::new(config(format!("{}/scim/{{realm}}/v2", server.uri())), Arc::new(SystemClock)).unwrap()
+    of_config(config(&format!("{}/scim/{{realm}}/v2", server.uri())))
+}
+
+fn with_dialect(server: &MockServer, dialect: Dialect) -> ScimDirectory {
+    of_config(ScimConfig { dialect, ..config(&format!("{}/t/{{tenant}}/scim2", server.uri())) })
+}
+
+/// The realm of the tenant `acme`.
+fn store(owned: &(TenantId, Realm)) -> UserStore<'_> {
+    UserStore { tenant: &owned.0, realm: &owned.1 }
+}
+
+fn realm(name: &str) -> (TenantId, Realm) {
+    (TenantId::parse("acme").unwrap(), Realm::parse(name).unwrap())
 }
 
 fn alex() -> Value {
@@ -42,14 +65,25 @@ fn list(users: &[Value]) -> Value {
 }
 
 async fn find(server: &MockServer, username: &str) -> Result<DirectoryUser, DirectoryError> {
-    directory(server).find_user(&Realm::primary(), &Username::parse(username).unwrap()).await
+    find_in(&directory(server), "PRIMARY", username).await
+}
+
+async fn find_in(directory: &ScimDirectory, name: &str, username: &str) -> Result<DirectoryUser, DirectoryError> {
+    directory.find_user(store(&realm(name)), &Username::parse(username).unwrap()).await
 }
 
 async fn set_password(directory: &ScimDirectory, unlock: bool) -> Result<(), DirectoryError> {
-    let user = super::user::user_from(&alex(), None, None).unwrap();
     let password = Password::new("N3w-S3cret!".to_owned());
-    let change = PasswordChange { password: &password, unlock, marker: "inv:1:1" };
-    directory.set_password(&Realm::primary(), &user, &change).await
+    let change = PasswordChange { password: &password, unlock, proved: Some(Channel::Email), marker: "inv:1:1" };
+    directory.set_password(store(&realm("PRIMARY")), &read(&alex()).unwrap(), &change).await
+}
+
+fn read(resource: &Value) -> Option<DirectoryUser> {
+    read_as(&Dialect::plain(), resource)
+}
+
+fn read_as(dialect: &Dialect, resource: &Value) -> Option<DirectoryUser> {
+    super::user::user_from(resource, None, (dialect, &Realm::primary()))
 }
 
 async fn patch_answered(response: ResponseTemplate) -> Result<(), DirectoryError> {
@@ -69,7 +103,7 @@ async fn a_user_is_found_by_its_exact_name() {
         .mount(&server)
         .await;
     let user = find(&server, "alex").await.unwrap();
-    assert_eq!((user.id.as_str(), user.active, user.version.as_deref()), ("2819c223", true, Some("W/\"7\"")));
+    assert_eq!((user.id.as_str(), user.access, user.version.as_deref()), ("2819c223", Access::Usable, Some("W/\"7\"")));
     assert_eq!(user.email.unwrap().as_str(), "alex@example.com");
     assert_eq!(user.phone.unwrap().as_str(), "+94771234567");
     assert_eq!((user.display_name.as_deref(), user.locale.as_deref()), (Some("Alex"), Some("de-CH")));
@@ -115,14 +149,10 @@ async fn two_of_the_same_name_are_ambiguous() {
 
 #[tokio::test]
 async fn without_a_place_for_the_realm_only_the_primary_one_exists() {
-    let directory = ScimDirectory::new(config("http://127.0.0.1:1/scim/v2".to_owned()), Arc::new(SystemClock)).unwrap();
-    let other = Realm::parse("SECONDARY").unwrap();
-    let username = Username::parse("alex").unwrap();
-    assert!(matches!(directory.find_user(&other, &username).await, Err(DirectoryError::NotFound)));
-    assert!(matches!(
-        directory.find_user(&Realm::primary(), &username).await,
-        Err(DirectoryError::NotApplied("unreachable"))
-    ));
+    let directory = of_config(config("http://127.0.0.1:1/scim/v2"));
+    assert!(matches!(find_in(&directory, "SECONDARY", "alex").await, Err(DirectoryError::NotFound)));
+    let unreachable = find_in(&directory, "primary", "alex").await;
+    assert!(matches!(unreachable, Err(DirectoryError::NotApplied("unreachable"))));
 }
 
 #[tokio::test]
@@ -145,12 +175,9 @@ async fn password_unlock_and_marker_are_one_patch_guarded_by_the_version() {
         .expect(1)
         .mount(&server)
         .await;
-    let with_marker = ScimConfig {
-        marker_attribute: Some(MARKER.to_owned()),
-        ..config(format!("{}/scim/{{realm}}/v2", server.uri()))
-    };
-    let directory = ScimDirectory::new(with_marker, Arc::new(SystemClock)).unwrap();
-    set_password(&directory, true).await.unwrap();
+    let dialect = Dialect { marker_attribute: Some(MARKER.to_owned()), ..Dialect::plain() };
+    let with_marker = ScimConfig { dialect, ..config(&format!("{}/scim/{{realm}}/v2", server.uri())) };
+    set_password(&of_config(with_marker), true).await.unwrap();
 }
 
 #[tokio::test]
@@ -219,16 +246,15 @@ async fn client_credentials_are_fetched_once_and_again_when_refused() {
         .await;
     users("one").respond_with(ResponseTemplate::new(401)).mount(&server).await;
     users("two").respond_with(ResponseTemplate::new(200).set_body_json(list(&[alex()]))).mount(&server).await;
-    let credential = ScimCredential::ClientCredentials {
+    let credential = Credential::ClientCredentials {
         token_url: Url::parse(&format!("{}/token", server.uri())).unwrap(),
         client_id: "invited".to_owned(),
         client_secret: Secret::new("client-secret".to_owned()),
         scope: None,
     };
-    let directory =
-        ScimDirectory::new(ScimConfig { credential, ..config(server.uri()) }, Arc::new(SystemClock)).unwrap();
+    let directory = of_config(ScimConfig { credential, ..config(&server.uri()) });
     for _ in 0..3 {
-        directory.find_user(&Realm::primary(), &Username::parse("alex").unwrap()).await.unwrap();
+        find_in(&directory, "PRIMARY", "alex").await.unwrap();
     }
 }
 
@@ -237,7 +263,7 @@ fn ids_that_would_leave_the_path_are_refused() {
     for id in ["", "..", "a/b", "a\nb", &"x".repeat(256)] {
         let mut resource = alex();
         resource["id"] = json!(id);
-        assert!(super::user::user_from(&resource, None, None).is_none(), "{id:?}");
+        assert!(read(&resource).is_none(), "{id:?}");
     }
 }
 
@@ -246,6 +272,6 @@ fn an_unsafe_address_is_no_address() {
     let mut resource = alex();
     resource["emails"] = json!([{"value": "a@example.com,b@example.com"}]);
     resource["phoneNumbers"] = json!([{"value": "12345"}]);
-    let user = super::user::user_from(&resource, None, None).unwrap();
+    let user = read(&resource).unwrap();
     assert!(user.email.is_none() && user.phone.is_none());
 }

@@ -2,28 +2,51 @@
 
 use serde_json::Value;
 
+use super::dialect::Standing;
 use crate::directory::DirectoryUser;
+use crate::directory::address::is_primary;
 use crate::domain::contact::{Email, Phone};
-use crate::domain::ids::Username;
+use crate::domain::dialect::{Dialect, RealmIn};
+use crate::domain::ids::{Realm, Username};
 use crate::domain::text::is_unsafe_char;
 
 /// Longest id that is accepted from a directory.
 const ID_MAX: usize = 255;
+/// What stands between a user store's name and the user's.
+pub(super) const STORE_SEPARATOR: char = '/';
 
-/// The user, or `None` when it has no usable id or name.
-pub(super) fn user_from(resource: &Value, version: Option<String>, marker: Option<&str>) -> Option<DirectoryUser> {
+/// The user, or `None` when it has no usable id or name, or belongs to another user store.
+pub(super) fn user_from(
+    resource: &Value,
+    version: Option<String>,
+    (dialect, realm): (&Dialect, &Realm),
+) -> Option<DirectoryUser> {
     let text = |name: &str| resource.get(name).and_then(Value::as_str);
+    let Standing { access, locked_reason, account_state } = dialect.standing_of(resource);
     Some(DirectoryUser {
         id: text("id").filter(|id| is_usable_id(id))?.to_owned(),
-        username: Username::parse(text("userName")?).ok()?,
+        username: Username::parse(name_in(text("userName")?, dialect.realm_in, realm)?).ok()?,
         email: preferred(resource, "emails", "work").and_then(|email| Email::parse(email).ok()),
         phone: preferred(resource, "phoneNumbers", "mobile").and_then(phone_from),
         display_name: display_name(resource),
         locale: text("preferredLanguage").or_else(|| text("locale")).and_then(language_tag),
-        active: resource.get("active").and_then(Value::as_bool).unwrap_or(true),
+        access,
+        locked_reason,
+        account_state,
         version: version.or_else(|| resource.pointer("/meta/version").and_then(Value::as_str).map(str::to_owned)),
-        marker: marker.and_then(|attribute| marker_of(resource, attribute)),
+        marker: dialect.marker_of(resource),
     })
+}
+
+/// The name within the realm; `None` when it is one of another realm. Where names carry their realm, `PRIMARY` may be left out.
+pub(super) fn name_in<'a>(username: &'a str, realm_in: RealmIn, realm: &Realm) -> Option<&'a str> {
+    if realm_in == RealmIn::Path {
+        return Some(username);
+    }
+    match username.split_once(STORE_SEPARATOR) {
+        Some((store, name)) => store.eq_ignore_ascii_case(realm.as_str()).then_some(name),
+        None => is_primary(realm).then_some(username),
+    }
 }
 
 fn is_usable_id(id: &str) -> bool {
@@ -66,13 +89,4 @@ fn language_tag(text: &str) -> Option<String> {
     let tag = text.split([',', ';']).next()?.trim().replace('_', "-");
     let is_tag = !tag.is_empty() && tag.len() <= 35 && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     is_tag.then_some(tag)
-}
-
-/// The marker: of an extension `urn:…:attribute`, or a top-level attribute.
-fn marker_of(resource: &Value, attribute: &str) -> Option<String> {
-    let value = match attribute.rsplit_once(':') {
-        Some((schema, name)) => resource.get(schema)?.get(name)?,
-        None => resource.get(attribute)?,
-    };
-    value.as_str().map(str::to_owned)
 }

@@ -1,7 +1,7 @@
 //! What stands between the person and their account: the directory's view, locks, and where the person can be reached.
 
 use super::{FindingCode as Code, Findings, Look};
-use crate::domain::account::{Account, DirectorySync, Hold, LockReason, SyncStep, sync_step};
+use crate::domain::account::{Access, Account, DirectorySync, Hold, LockReason, SyncStep, sync_step};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::fold;
 use crate::domain::invitation::{Channel, Person};
@@ -37,12 +37,12 @@ pub(super) fn look(facts: &super::Facts<'_>, found: &mut Findings) {
 
 /// Who locked the account, and whether the directory agrees.
 pub(super) fn lock(facts: &super::Facts<'_>, found: &mut Findings) {
-    let active = match facts.look {
-        Look::Found(seen) => Some(seen.active),
+    let access = match facts.look {
+        Look::Found(seen) => Some(seen.access),
         Look::NotFound | Look::Ambiguous | Look::Unreachable => None,
     };
     let Some(account) = facts.account else {
-        if active == Some(false) {
+        if access.is_some_and(|access| access != Access::Usable) {
             disabled(found, None);
         }
         return;
@@ -59,11 +59,12 @@ pub(super) fn lock(facts: &super::Facts<'_>, found: &mut Findings) {
             since,
             "The account is locked until a password is set, but there is no live invitation to do that with.",
         ),
-        (None, Hold::Foreign) if active != Some(true) => disabled(found, since),
-        (None, Hold::None) if active == Some(false) => disabled(found, None),
+        (None, Hold::Foreign) if access != Some(Access::Usable) => disabled(found, since),
+        (None, Hold::None) if access.is_some_and(|access| access != Access::Usable) => disabled(found, None),
+        _ if matches!(access, Some(Access::Barred | Access::LockedByAdministrator)) => disabled(found, None),
         _ => {}
     }
-    synced(facts, account, active, found);
+    synced(facts, account, access, found);
 }
 
 fn disabled(found: &mut Findings, since: Option<crate::domain::time::Timestamp>) {
@@ -72,7 +73,7 @@ fn disabled(found: &mut Findings, since: Option<crate::domain::time::Timestamp>)
     found.add(Code::AccountDisabled, since, detail);
 }
 
-fn synced(facts: &super::Facts<'_>, account: &Account, active: Option<bool>, found: &mut Findings) {
+fn synced(facts: &super::Facts<'_>, account: &Account, access: Option<Access>, found: &mut Findings) {
     let wish = if account.lock_reason.is_some() { "lock" } else { "unlock" };
     match account.directory {
         DirectorySync::Failed => {
@@ -87,13 +88,13 @@ fn synced(facts: &super::Facts<'_>, account: &Account, active: Option<bool>, fou
         }
         DirectorySync::Synced | DirectorySync::Drifted => {
             let agrees =
-                active.is_none_or(|active| match sync_step(account.lock_reason.is_some(), account.hold, active) {
+                access.is_none_or(|access| match sync_step(account.lock_reason.is_some(), account.hold, access) {
                     SyncStep::Nothing => account.hold != Hold::Foreign,
                     SyncStep::LeaveForeign => account.hold == Hold::Foreign,
                     SyncStep::Lock | SyncStep::Unlock => false,
                 });
             if !agrees {
-                let is = if active == Some(true) { "active" } else { "inactive" };
+                let is = if access == Some(Access::Usable) { "active" } else { "inactive" };
                 let detail =
                     format!("Somebody changed the account in the directory: it is {is} there, other than we left it.");
                 found.add(Code::DirectoryDrifted, None, detail);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
+use crate::domain::account::{Access, Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::diagnosis::{Delivery, Diagnosis, Facts, Look, Seen, Traces, diagnose};
 use crate::domain::ids::{AccountId, InvitationId, MessageId, Realm, TenantId, Username};
@@ -36,7 +36,7 @@ pub(super) struct Case {
 pub(super) fn seen(active: bool) -> Seen {
     Seen {
         username: Username::parse("alex").unwrap(),
-        active,
+        access: if active { Access::Usable } else { Access::Locked },
         email: Email::parse("alex@example.com").ok(),
         phone: Phone::parse("+15550100001").ok(),
     }

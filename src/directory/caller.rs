@@ -1,0 +1,145 @@
+//! How every driver calls its directory, and what the answers mean that are the same for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use super::DirectoryError;
+use super::auth::{Credential, Credentials};
+use crate::clock::Clock;
+use crate::domain::secret::Password;
+use crate::outbound::{self, OutboundError};
+
+/// What is known when a call gives no answer that tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It changes nothing, so nothing was changed.
+    Read,
+    /// It may have been applied.
+    Write,
+}
+
+impl Kind {
+    const fn broken(self, code: &'static str) -> DirectoryError {
+        match self {
+            Self::Read => DirectoryError::NotApplied(code),
+            Self::Write => DirectoryError::Unknown(code),
+        }
+    }
+}
+
+/// One call.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// JSON, and its media type.
+    pub(super) body: Option<(String, &'static str)>,
+    pub(super) accept: &'static str,
+    pub(super) if_match: Option<&'a str>,
+}
+
+impl Call<'_> {
+    pub(super) const fn get(url: Url, accept: &'static str) -> Self {
+        Self { method: Method::GET, url, body: None, accept, if_match: None }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.method == Method::GET { Kind::Read } else { Kind::Write }
+    }
+
+    fn request(&self, client: &Client) -> RequestBuilder {
+        let mut request = client.request(self.method.clone(), self.url.clone()).header("Accept", self.accept);
+        if let Some((body, media_type)) = &self.body {
+            request = request.header("Content-Type", *media_type).body(body.clone());
+        }
+        match self.if_match {
+            Some(version) => request.header("If-Match", version),
+            None => request,
+        }
+    }
+}
+
+/// A client that the directory knows.
+pub(super) struct Caller {
+    client: Client,
+    credentials: Credentials,
+}
+
+impl Caller {
+    pub(super) fn new(
+        credential: Credential,
+        timeout: Duration,
+        allow_insecure_http: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OutboundError> {
+        credential.check(allow_insecure_http)?;
+        let client = outbound::client(timeout)?;
+        Ok(Self { credentials: Credentials::new(credential, client.clone(), clock), client })
+    }
+
+    /// The answer, if it is a success; once more with a fresh token when that one is refused.
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response, DirectoryError> {
+        let response = self.send(call).await?;
+        judge(response, call.kind())
+    }
+
+    /// The answer to a read, with its `ETag`.
+    pub(super) async fn read(&self, call: &Call<'_>) -> Result<(Value, Option<String>), DirectoryError> {
+        let response = self.call(call).await?;
+        let version = etag(&response);
+        Ok((read_json(response).await?, version))
+    }
+
+    /// The answer, whatever it is; once more with a fresh token when that one is refused.
+    pub(super) async fn send(&self, call: &Call<'_>) -> Result<Response, DirectoryError> {
+        let mut token = self.credentials.fetched().await?;
+        for last in [false, true] {
+            let request = self.credentials.sign(call.request(&self.client), &token);
+            let response = match request.send().await {
+                Ok(response) => response,
+                Err(error) if outbound::surely_not_sent(&error) => {
+                    return Err(DirectoryError::NotApplied("unreachable"));
+                }
+                Err(error) if error.is_timeout() => return Err(call.kind().broken("timeout")),
+                Err(_) => return Err(call.kind().broken("broke_off")),
+            };
+            if response.status() != StatusCode::UNAUTHORIZED || last || token.is_none() {
+                return Ok(response);
+            }
+            token = self.credentials.renewed(token).await?;
+        }
+        Err(DirectoryError::NotApplied("unauthorized"))
+    }
+}
+
+/// What a status means.
+pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, DirectoryError> {
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(DirectoryError::NotFound),
+        StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Err(DirectoryError::Changed),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied("unauthorized")),
+        StatusCode::TOO_MANY_REQUESTS => Err(DirectoryError::NotApplied("throttled")),
+        status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),
+        status if status.is_server_error() => Err(kind.broken("server_error")),
+        _ => Err(kind.broken("redirect")),
+    }
+}
+
+/// The directory's password policy refused, with its words as far as they can be shown.
+pub(super) fn rejected(words: Option<&str>, password: &Password) -> DirectoryError {
+    let words = words.filter(|words| !words.contains(password.expose()));
+    DirectoryError::PasswordRejected { reason: words.and_then(|words| outbound::safe_line(words, 200)) }
+}
+
+pub(super) async fn read_json(response: Response) -> Result<Value, DirectoryError> {
+    let body = outbound::read_body(response).await.ok_or(DirectoryError::NotApplied("unreadable"))?;
+    serde_json::from_slice(&body).map_err(|_| DirectoryError::NotApplied("unreadable"))
+}
+
+fn etag(response: &Response) -> Option<String> {
+    response.headers().get("ETag")?.to_str().ok().map(str::to_owned)
+}
