@@ -1,6 +1,6 @@
 # Everything a contributor runs. What the tests need besides Rust is installed into .tools/ and tests/tools/.
 
-WITH_TOOLS := scripts/with-tools.sh scripts/with-scim.sh
+WITH_TOOLS := scripts/with-tools.sh scripts/with-scim.sh scripts/with-moto.sh
 
 .PHONY: help build test test-sqlite test-postgres test-browser bench lint openapi figures clean-tools
 .DEFAULT_GOAL := help

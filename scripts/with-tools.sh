@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs a command with what the tests need besides Rust, installed into .tools/ and tests/tools/ when it is not there yet:
 #   TEST_SCIM_SERVER   a real SCIM 2.0 server          (needs python 3.11 or newer)
+#   TEST_MOTO_SERVER   AWS on this machine             (the same)
 #   TEST_NODE_TOOLS    folder of the npm packages      (needs node and npm)
 #   TEST_CHROMIUM      a browser
 # What can't be had is said, and left out: the tests that need it say that they are skipped.
@@ -32,12 +33,12 @@ apt_install() {
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@"; } >&2
 }
 
-scim_server() {
+servers() {
   local python
   python=$(python) || { apt_install python3 python3-venv && python=$(python); } || return 1
   install_venv() { "$python" -m venv --clear .tools/venv && .tools/venv/bin/pip install --quiet --disable-pip-version-check -r "$1"; }
   once tests/tools/requirements.txt .tools/venv/requirements.txt install_venv tests/tools/requirements.txt || return 1
-  echo "$root/.tools/venv/bin/scim2-server"
+  echo "$root/.tools/venv/bin"
 }
 
 node_tools() {
@@ -56,7 +57,11 @@ browser() {
 }
 
 mkdir -p .tools
-if found=$(scim_server); then export TEST_SCIM_SERVER=$found; else log "no SCIM server: it takes python 3.11 or newer"; fi
+if found=$(servers); then
+  export TEST_SCIM_SERVER=$found/scim2-server TEST_MOTO_SERVER=$found/moto_server
+else
+  log "no SCIM server and no AWS: they take python 3.11 or newer"
+fi
 if found=$(node_tools); then export TEST_NODE_TOOLS=$found; else log "no npm packages: they take node and npm"; fi
 if found=$(browser); then export TEST_CHROMIUM=$found; else log "no browser: name one in CHROMIUM"; fi
 exec "$@"

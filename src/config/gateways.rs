@@ -10,21 +10,30 @@ use super::layers::Layers;
 use super::{GatewayConfig, OutboundConfig, sections};
 use crate::domain::secret::Secret;
 use crate::domain::text::one_line;
-use crate::gateway::{EmailDriver, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, SmsDriver, Webhook};
+use crate::gateway::{
+    AwsAccount, EmailDriver, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, Ses, SmsDriver, Sns, Twilio,
+    TwilioSender, Vonage, Webhook,
+};
 
 /// What makes a driver of a section; `None` when something is missing or wrong, which is noted.
 type Make<D> = fn(&mut Section<'_>) -> Option<D>;
 
-const EMAIL: [(&str, Make<EmailDriver>); 6] = [
+const EMAIL: [(&str, Make<EmailDriver>); 7] = [
     ("webhook", |section| section.webhook().map(EmailDriver::Webhook)),
     ("sendgrid", sendgrid),
+    ("ses", ses),
     ("resend", resend),
     ("postmark", postmark),
     ("mailgun", mailgun),
     ("mailpit", mailpit),
 ];
 
-const SMS: [(&str, Make<SmsDriver>); 1] = [("webhook", |section| section.webhook().map(SmsDriver::Webhook))];
+const SMS: [(&str, Make<SmsDriver>); 4] = [
+    ("webhook", |section| section.webhook().map(SmsDriver::Webhook)),
+    ("twilio", twilio),
+    ("vonage", vonage),
+    ("sns", sns),
+];
 
 pub(super) fn email(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<EmailDriver>> {
     gateway(layers, "email", outbound, &EMAIL)
@@ -67,6 +76,12 @@ fn sendgrid(section: &mut Section<'_>) -> Option<EmailDriver> {
     Some(EmailDriver::SendGrid(SendGrid { url: url?, token, from: from? }))
 }
 
+fn ses(section: &mut Section<'_>) -> Option<EmailDriver> {
+    let (from, account) = (section.sender(), section.aws());
+    let configuration_set = section.optional("configuration_set");
+    Some(EmailDriver::Ses(Ses { account: account?, from: from?, configuration_set }))
+}
+
 fn resend(section: &mut Section<'_>) -> Option<EmailDriver> {
     let (token, from, url) = (section.secret("token"), section.sender(), section.url_or("https://api.resend.com"));
     Some(EmailDriver::Resend(Resend { url: url?, token, from: from? }))
@@ -90,6 +105,27 @@ fn mailpit(section: &mut Section<'_>) -> Option<EmailDriver> {
     Some(EmailDriver::Mailpit(Mailpit { url: url?, credential, from: from? }))
 }
 
+fn twilio(section: &mut Section<'_>) -> Option<SmsDriver> {
+    let (account_sid, token) = (section.word("account_sid", ""), section.secret("token"));
+    let (api_key, url) = (section.optional("api_key"), section.url_or("https://api.twilio.com"));
+    let from = match section.optional("messaging_service_sid") {
+        Some(sid) => TwilioSender::Service(sid),
+        None => TwilioSender::Own(section.line("from", 64)),
+    };
+    Some(SmsDriver::Twilio(Twilio { url: url?, account_sid, api_key, token, from }))
+}
+
+fn vonage(section: &mut Section<'_>) -> Option<SmsDriver> {
+    let (api_key, api_secret) = (section.required("api_key"), section.secret("api_secret"));
+    let (from, url) = (section.line("from", 64), section.url_or("https://rest.nexmo.com/sms"));
+    Some(SmsDriver::Vonage(Vonage { url: url?, api_key, api_secret, from }))
+}
+
+fn sns(section: &mut Section<'_>) -> Option<SmsDriver> {
+    let (account, from) = (section.aws(), section.optional("from"));
+    Some(SmsDriver::Sns(Sns { account: account?, from }))
+}
+
 /// A section while it is read.
 struct Section<'a> {
     layers: &'a mut Layers,
@@ -105,6 +141,16 @@ impl Section<'_> {
         let from = self.line("from", 320);
         let url = self.url("url")?;
         Some(Webhook { url, token, from })
+    }
+
+    fn aws(&mut self) -> Option<AwsAccount> {
+        let (region, access_key_id) = (self.word("region", "-"), self.word("access_key_id", ""));
+        let secret_access_key = self.secret("secret_access_key");
+        let url = match self.optional("url") {
+            Some(_) => Some(self.url("url")?),
+            None => None,
+        };
+        Some(AwsAccount { region, access_key_id, secret_access_key, url })
     }
 
     fn key(&self, name: &str) -> String {

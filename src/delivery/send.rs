@@ -139,6 +139,7 @@ async fn sms(gateway: &SmsGateway, claimed: &Claimed, payload: &Payload, text: &
         kind: claimed.kind.as_str(),
         to: &to,
         text,
+        is_unicode: templates::sms_size(text).encoding == "ucs2",
     };
     Ok(gateway.send(&message).await)
 }

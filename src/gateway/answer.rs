@@ -40,6 +40,8 @@ pub(super) struct Dialect<'a> {
     pub(super) code: &'a [Place<'a>],
     /// What its codes and statuses mean where the general rules don't hold. The first row that fits decides.
     pub(super) table: &'a [Row<'a>],
+    /// More of the same, which several vendors share.
+    pub(super) more: &'a [Row<'a>],
 }
 
 /// A place in an answer.
@@ -48,6 +50,8 @@ pub(super) enum Place<'a> {
     Header(&'a str),
     /// JSON pointer.
     Json(&'a str),
+    /// First XML element of the name; its text.
+    Xml(&'a str),
 }
 
 /// A line of a vendor's table.
@@ -73,7 +77,8 @@ pub(super) enum Means {
 
 impl Dialect<'_> {
     /// A vendor that answers by status alone.
-    pub(super) const PLAIN: Self = Self { vendor: "", accepted: &[], says: None, id: &[], code: &[], table: &[] };
+    pub(super) const PLAIN: Self =
+        Self { vendor: "", accepted: &[], says: None, id: &[], code: &[], table: &[], more: &[] };
 
     pub(super) fn judge(&self, answer: &Answer) -> Outcome {
         if self.accepts(answer.status) {
@@ -85,7 +90,7 @@ impl Dialect<'_> {
             }
         }
         let code = read_any(self.code, answer).and_then(|code| plain_code(&code).map(str::to_owned));
-        let row = self.table.iter().find(|(when, _)| match when {
+        let row = self.table.iter().chain(self.more).find(|(when, _)| match when {
             When::Code(listed) => code.as_deref() == Some(listed),
             When::Status(listed) => *listed == answer.status,
         });
@@ -151,6 +156,11 @@ impl Place<'_> {
                     value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
                     _ => None,
                 }
+            }
+            Self::Xml(element) => {
+                let body = std::str::from_utf8(answer.body.as_deref()?).ok()?;
+                let (_, rest) = body.split_once(&format!("<{element}>"))?;
+                rest.split_once(&format!("</{element}>")).map(|(text, _)| text.to_owned())
             }
         }
     }

@@ -31,12 +31,13 @@ impl Line {
         self.clock.now()
     }
 
-    /// Sends the request and judges what comes back.
-    pub(super) async fn exchange(&self, request: RequestBuilder, dialect: &Dialect<'_>) -> Outcome {
-        match self.ask(request).await {
-            Ok(answer) => dialect.judge(&answer),
-            Err(outcome) => outcome,
-        }
+    /// Sends the request, if there is one, and judges what comes back.
+    pub(super) async fn exchange(&self, request: Result<RequestBuilder, Outcome>, dialect: &Dialect<'_>) -> Outcome {
+        let answer = match request {
+            Ok(request) => self.ask(request).await,
+            Err(outcome) => return outcome,
+        };
+        answer.map_or_else(|outcome| outcome, |answer| dialect.judge(&answer))
     }
 
     /// The answer to a request, or what it means that there is none.

@@ -4,6 +4,7 @@
 //! message becomes its request, and its `Dialect`, the table of what its answers mean. `call` sends, `answer` judges.
 
 mod answer;
+mod aws;
 mod call;
 mod mailgun;
 mod mailpit;
@@ -11,24 +12,36 @@ mod postmark;
 mod resend;
 mod sender;
 mod sendgrid;
+mod ses;
+mod sns;
 #[cfg(test)]
 mod tests;
+mod twilio;
+mod vonage;
 mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
+
 use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
 use crate::outbound::OutboundError;
+use answer::Dialect;
 use call::Line;
 
+pub use aws::AwsAccount;
 pub use mailgun::Mailgun;
 pub use mailpit::Mailpit;
 pub use postmark::Postmark;
 pub use resend::Resend;
 pub use sender::Sender;
 pub use sendgrid::SendGrid;
+pub use ses::Ses;
+pub use sns::Sns;
+pub use twilio::{Twilio, TwilioSender};
+pub use vonage::Vonage;
 pub use webhook::Webhook;
 
 /// A finished e-mail. Holds a secret in its text, so it cannot be printed.
@@ -50,6 +63,8 @@ pub struct SmsMessage<'a> {
     pub kind: &'a str,
     pub to: &'a Phone,
     pub text: &'a str,
+    /// Whether it has characters that the GSM alphabet lacks.
+    pub is_unicode: bool,
 }
 
 /// What became of handing a message over.
@@ -79,6 +94,7 @@ pub struct EmailGateway {
 pub enum EmailDriver {
     Webhook(Webhook),
     SendGrid(SendGrid),
+    Ses(Ses),
     Resend(Resend),
     Postmark(Postmark),
     Mailgun(Mailgun),
@@ -96,16 +112,34 @@ impl EmailGateway {
 
     /// Hands one message over.
     pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
-        let client = self.line.client();
-        let (request, dialect) = match &self.driver {
-            EmailDriver::Webhook(webhook) => (webhook.email(client, message), webhook::DIALECT),
-            EmailDriver::SendGrid(sendgrid) => (sendgrid.request(client, message), sendgrid::DIALECT),
-            EmailDriver::Resend(resend) => (resend.request(client, message), resend::DIALECT),
-            EmailDriver::Postmark(postmark) => (postmark.request(client, message), postmark::DIALECT),
-            EmailDriver::Mailgun(mailgun) => (mailgun.request(client, message), mailgun::DIALECT),
-            EmailDriver::Mailpit(mailpit) => (mailpit.request(client, message), mailpit::DIALECT),
-        };
-        self.line.exchange(request, &dialect).await
+        self.line.exchange(self.driver.request(&self.line, message), &self.driver.dialect()).await
+    }
+}
+
+impl EmailDriver {
+    fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
+        let client = line.client();
+        Ok(match self {
+            Self::Webhook(webhook) => webhook.email(client, message),
+            Self::SendGrid(sendgrid) => sendgrid.request(client, message),
+            Self::Ses(ses) => ses.request(line, message)?,
+            Self::Resend(resend) => resend.request(client, message),
+            Self::Postmark(postmark) => postmark.request(client, message),
+            Self::Mailgun(mailgun) => mailgun.request(client, message),
+            Self::Mailpit(mailpit) => mailpit.request(client, message),
+        })
+    }
+
+    const fn dialect(&self) -> Dialect<'_> {
+        match self {
+            Self::Webhook(_) => webhook::DIALECT,
+            Self::SendGrid(_) => sendgrid::DIALECT,
+            Self::Ses(_) => ses::DIALECT,
+            Self::Resend(_) => resend::DIALECT,
+            Self::Postmark(_) => postmark::DIALECT,
+            Self::Mailgun(_) => mailgun::DIALECT,
+            Self::Mailpit(_) => mailpit::DIALECT,
+        }
     }
 }
 
@@ -118,6 +152,9 @@ pub struct SmsGateway {
 /// An SMS vendor and what it needs.
 pub enum SmsDriver {
     Webhook(Webhook),
+    Twilio(Twilio),
+    Vonage(Vonage),
+    Sns(Sns),
 }
 
 impl SmsGateway {
@@ -131,10 +168,27 @@ impl SmsGateway {
 
     /// Hands one message over.
     pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
-        let client = self.line.client();
-        let (request, dialect) = match &self.driver {
-            SmsDriver::Webhook(webhook) => (webhook.sms(client, message), webhook::DIALECT),
-        };
-        self.line.exchange(request, &dialect).await
+        self.line.exchange(self.driver.request(&self.line, message), &self.driver.dialect()).await
+    }
+}
+
+impl SmsDriver {
+    fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
+        let client = line.client();
+        Ok(match self {
+            Self::Webhook(webhook) => webhook.sms(client, message),
+            Self::Twilio(twilio) => twilio.request(client, message),
+            Self::Vonage(vonage) => vonage.request(client, message),
+            Self::Sns(sns) => sns.request(line, message)?,
+        })
+    }
+
+    const fn dialect(&self) -> Dialect<'_> {
+        match self {
+            Self::Webhook(_) => webhook::DIALECT,
+            Self::Twilio(_) => twilio::DIALECT,
+            Self::Vonage(_) => vonage::DIALECT,
+            Self::Sns(_) => sns::DIALECT,
+        }
     }
 }

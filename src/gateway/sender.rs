@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::domain::contact::Email;
 use crate::domain::text::{TextError, one_line};
 
@@ -30,6 +33,24 @@ impl Sender {
     }
 }
 
+impl Sender {
+    /// As a header has it that may only have ASCII: another name is written in encoded words (RFC 2047 §2), each of at most 75 characters.
+    pub(super) fn in_ascii(&self) -> String {
+        let Some(name) = self.name.as_deref().filter(|name| !name.is_ascii()) else {
+            return self.to_string();
+        };
+        let mut parts = vec![String::new()];
+        for c in name.chars() {
+            match parts.last_mut() {
+                Some(part) if part.len() + c.len_utf8() <= 45 => part.push(c),
+                _ => parts.push(c.to_string()),
+            }
+        }
+        let words: Vec<_> = parts.iter().map(|part| format!("=?UTF-8?B?{}?=", STANDARD.encode(part))).collect();
+        format!("{} <{}>", words.join(" "), self.address.as_str())
+    }
+}
+
 /// As a header has it (RFC 5322 §3.4), the name always in quotes.
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +76,11 @@ mod tests {
         assert_eq!(shown("\"Example, Inc.\" <a@example.com>").unwrap(), "\"Example, Inc.\" <a@example.com>");
         assert_eq!(shown("<a@example.com>").unwrap(), "a@example.com");
         assert_eq!(shown(r#"The "A" <a@example.com>"#).unwrap(), r#""The \"A\"" <a@example.com>"#);
+        let in_ascii = |text: &str| Sender::parse(text).map(|sender| sender.in_ascii());
+        assert_eq!(in_ascii("Example <a@example.com>").unwrap(), "\"Example\" <a@example.com>");
+        assert_eq!(in_ascii("Zürich <a@example.com>").unwrap(), "=?UTF-8?B?WsO8cmljaA==?= <a@example.com>");
+        let long = in_ascii(&format!("{} <a@example.com>", "ü".repeat(50))).unwrap();
+        assert!(long.split(' ').count() == 4 && long.split(' ').all(|word| word.len() <= 75), "{long}");
         for bad in ["", "Example", "Example <a@example.com", "a@example.com\nBcc: b@example.com", "A <a>"] {
             assert!(Sender::parse(bad).is_err(), "{bad:?}");
         }

@@ -1,6 +1,7 @@
 //! What each vendor gets, and what each of its answers means.
 
 mod email;
+mod sms;
 
 use std::sync::Arc;
 use std::time::Duration;

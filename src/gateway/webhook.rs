@@ -160,8 +160,14 @@ mod tests {
             .mount(&server)
             .await;
         let to = Phone::parse("+94771234567").unwrap();
-        let message =
-            SmsMessage { message_id: "msg_2", tenant: "default", kind: "invitation_sms_otp", to: &to, text: "text" };
+        let message = SmsMessage {
+            message_id: "msg_2",
+            tenant: "default",
+            kind: "invitation_sms_otp",
+            to: &to,
+            text: "text",
+            is_unicode: false,
+        };
         let driver = SmsDriver::Webhook(webhook(&server.uri()));
         let sms = SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
         assert_eq!(sms.send(&message).await, Outcome::Accepted { provider_id: None });

@@ -1,0 +1,63 @@
+//! Amazon SES, API version 2. Tracking is a matter of the configuration set there; without one there is none.
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use super::answer::{Dialect, Means, Place, Row, When};
+use super::aws::{AwsAccount, COMMON_ERRORS, Content};
+use super::call::Line;
+use super::{EmailMessage, Outcome, Sender};
+
+/// `{"MessageId"}`; an error's name in a header or in the body
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors>).
+pub(super) const DIALECT: Dialect<'_> = Dialect {
+    vendor: "ses",
+    id: &[Place::Json("/MessageId")],
+    code: &[Place::Header("x-amzn-errortype"), Place::Json("/__type"), Place::Xml("Code")],
+    table: &ERRORS,
+    more: &COMMON_ERRORS,
+    ..Dialect::PLAIN
+};
+
+const ERRORS: [Row<'static>; 6] = [
+    (When::Code("AccountSuspendedException"), Means::Misconfigured),
+    (When::Code("SendingPausedException"), Means::Misconfigured),
+    (When::Code("MailFromDomainNotVerifiedException"), Means::Misconfigured),
+    // The configuration set.
+    (When::Code("NotFoundException"), Means::Misconfigured),
+    (When::Code("LimitExceededException"), Means::Exhausted),
+    (When::Code("TooManyRequestsException"), Means::Throttled),
+];
+
+pub struct Ses {
+    pub account: AwsAccount,
+    pub from: Sender,
+    pub configuration_set: Option<String>,
+}
+
+impl Ses {
+    pub(super) fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
+        let mut body = json!({
+            "FromEmailAddress": self.from.in_ascii(),
+            "Destination": {"ToAddresses": [message.to.as_str()]},
+            "Content": {"Simple": {
+                "Subject": utf8(message.subject),
+                "Body": {"Text": utf8(message.text), "Html": utf8(message.html)},
+            }},
+            // ASCII letters, digits, `_` and `-` only, so not the tenant.
+            "EmailTags": [
+                {"Name": "message_id", "Value": message.message_id},
+                {"Name": "kind", "Value": message.kind},
+            ],
+        });
+        if let (Some(set), Some(body)) = (&self.configuration_set, body.as_object_mut()) {
+            body.insert("ConfigurationSetName".to_owned(), json!(set));
+        }
+        let content = Content { kind: "application/json", bytes: body.to_string().into_bytes() };
+        self.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", content)
+    }
+}
+
+fn utf8(text: &str) -> Value {
+    json!({"Data": text, "Charset": "UTF-8"})
+}

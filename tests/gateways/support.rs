@@ -1,0 +1,47 @@
+//! Messages to send, and gateways to send them by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use invited::clock::SystemClock;
+use invited::domain::contact::{Email, Phone};
+use invited::domain::secret::Secret;
+use invited::gateway::{EmailDriver, EmailGateway, EmailMessage, Outcome, Sender, SmsDriver, SmsGateway, SmsMessage};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) async fn send_email(driver: EmailDriver) -> Outcome {
+    let to = Email::parse("alex@example.com").unwrap();
+    let message = EmailMessage {
+        message_id: "msg_0198c0de7c5a7d0c9c0f3b1f6f6b2a11",
+        tenant: "acme.example",
+        kind: "invitation_email_link",
+        to: &to,
+        to_name: Some("Alex"),
+        subject: "Zugang für Alex",
+        text: "https://app.example.com/set-password#token=inv1_abc",
+        html: "<p>Grüße & mehr</p>",
+    };
+    EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+}
+
+pub(crate) async fn send_sms(driver: SmsDriver, to: &str) -> Outcome {
+    let to = Phone::parse(to).unwrap();
+    let message = SmsMessage {
+        message_id: "msg_0198c0de7c5a7d0c9c0f3b1f6f6b2a11",
+        tenant: "acme.example",
+        kind: "invitation_sms_otp",
+        to: &to,
+        text: "Your code: 123456 & more",
+        is_unicode: false,
+    };
+    SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+}
+
+pub(crate) fn sender() -> Sender {
+    Sender::parse("Example <no-reply@example.com>").unwrap()
+}
+
+pub(crate) fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
