@@ -76,6 +76,16 @@ impl PasswordPolicy {
     }
 }
 
+/// Whether a directory's words for a refusal say that the password was used before. No standard has a code for it, so these are the
+/// ones that directories are known to say: WSO2's number, Keycloak's message, and how RFC-minded LDAP servers put it.
+#[must_use]
+pub fn says_reused(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    ["22001", "recent history", "password history", "in history", "passwordhistory", "last passwords", "any of last"]
+        .iter()
+        .any(|phrase| words.contains(phrase))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +124,20 @@ mod tests {
         assert_eq!(check("alex.smith@example.com"), [PasswordReason::EqualsAddress]);
         assert_eq!(check("ALEX.SMITH"), [PasswordReason::EqualsAddress]);
         assert_eq!(check("+94771234567"), [PasswordReason::EqualsAddress]);
+    }
+
+    #[test]
+    fn a_refusal_for_a_password_used_before_is_told_from_others() {
+        for words in [
+            "22001 - This password has been used in recent history. Please choose a different password",
+            "Invalid password: must not be equal to any of last 3 passwords.",
+            "Password is in history of old passwords",
+        ] {
+            assert!(says_reused(words), "{words}");
+        }
+        for words in ["", "Password must contain a digit", "It was used before."] {
+            assert!(!says_reused(words), "{words}");
+        }
     }
 
     #[test]

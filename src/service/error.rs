@@ -88,7 +88,7 @@ pub enum Refusal {
 /// One reason why a password was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordRefusal {
-    /// `too_short`, …, or `directory_policy`.
+    /// `too_short`, …, or of the directory `password_reused` (as far as its words tell) or `directory_policy`.
     pub code: &'static str,
     /// The directory's own words, when it gave some.
     pub detail: Option<String>,

@@ -8,6 +8,7 @@ use argon2::Block;
 use tokio::sync::Semaphore;
 
 use super::error::{Failure, Refusal, ServiceResult};
+use crate::domain::grace::LiveSecret;
 use crate::domain::keys::{KeyError, Keyring};
 use crate::domain::otp::Otp;
 use crate::domain::verifier::{self, Context};
@@ -43,9 +44,14 @@ impl Hasher {
             .map_err(|error: KeyError| error.into())
     }
 
-    /// Whether the code is the one that the slow verifier was made of.
-    pub(super) async fn matches(&self, context: Context, verifier: String, otp: Arc<Otp>) -> ServiceResult<bool> {
-        self.run(move |keys, memory| verifier::matches_otp_slow(keys, &context, &verifier, &otp, memory)).await
+    /// The first of the secrets with slow verifiers that the code is. All are compared in one go, or none is.
+    pub(super) async fn find(&self, secrets: Vec<LiveSecret>, otp: Arc<Otp>) -> ServiceResult<Option<LiveSecret>> {
+        self.run(move |keys, memory| {
+            let is_it =
+                |secret: &LiveSecret| verifier::matches_otp_slow(keys, &secret.context, &secret.verifier, &otp, memory);
+            secrets.into_iter().find(is_it)
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(

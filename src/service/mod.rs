@@ -5,11 +5,13 @@
 
 pub mod accounts;
 mod alongside;
+mod attempt;
 mod audit;
 pub mod bulk;
 pub mod diagnose;
 pub mod erase;
 pub mod error;
+pub mod examine;
 mod grant;
 mod hashing;
 pub mod idempotency;
@@ -28,6 +30,7 @@ pub mod revoke;
 mod room;
 pub mod self_service;
 pub mod set_password;
+pub mod set_password_with_secret;
 pub mod settings;
 mod sync;
 pub mod templates;
@@ -54,6 +57,7 @@ use crate::domain::time::Retention;
 use crate::storage::Store;
 pub use crate::storage::audit::Actor;
 use crate::webhook::Sender;
+use attempt::Turns;
 use hashing::Hasher;
 
 /// Who asks, and for which tenant.
@@ -105,6 +109,7 @@ pub struct Service {
     failure_floor: Duration,
     webhooks: Arc<Sender>,
     hasher: Hasher,
+    turns: Turns,
     retention: Retention,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
@@ -127,6 +132,7 @@ impl Service {
             failure_floor: parts.failure_floor,
             webhooks: parts.webhooks,
             hasher,
+            turns: Turns::new(),
             retention: parts.retention,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),

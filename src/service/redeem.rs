@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::attempt::Of;
 use super::audit::note;
 use super::grant::{self, Grant};
 use super::{Caller, Refusal, Service, ServiceError, ServiceResult};
@@ -21,8 +22,8 @@ use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::token::LinkToken;
 use crate::domain::verifier;
-use crate::storage::transitions::{ACCEPT_LEASE, RightCode};
-use crate::storage::{AsStorageError, StorageError, attempts, invitations, outbox, transitions};
+use crate::storage::transitions::{ACCEPT_LEASE, RightCode, ShownSecret};
+use crate::storage::{attempts, invitations, outbox, transitions};
 
 /// When the bearer of a link whose account is not locked yet may try again.
 const NOT_READY_RETRY: Duration = Duration::from_secs(5);
@@ -91,7 +92,7 @@ impl Service {
         Ok(Redeemed { grant, grant_expires_at, invitation, settings })
     }
 
-    async fn open_link(&self, caller: &Caller, token: LinkToken) -> ServiceResult<Invitation> {
+    pub(super) async fn open_link(&self, caller: &Caller, token: LinkToken) -> ServiceResult<Invitation> {
         let (caller, keys) = (caller.clone(), Arc::clone(&self.keys));
         let grant = crate::entropy::grant_id(self.clock.now());
         let opened = self
@@ -110,7 +111,7 @@ impl Service {
                         return Ok(Err(refusal));
                     }
                 };
-                let opened = transitions::open_link(conn, &seen, (era, grant), now)?;
+                let opened = transitions::give_grant(conn, &seen, &ShownSecret { era, is_code: false, grant }, now)?;
                 let opened = opened.ok_or(Refusal::InvalidOrExpired)?;
                 note(conn, &caller.actor, now, ("invitation.redeemed", "link"), &opened)?;
                 Ok::<_, ServiceError>(Ok(opened))
@@ -120,7 +121,7 @@ impl Service {
     }
 
     /// A grant presented as a token is resumed: the page that a login sent the person to needs to know whose it is.
-    async fn resume(&self, tenant: &TenantId, jwt: &str) -> ServiceResult<Invitation> {
+    pub(super) async fn resume(&self, tenant: &TenantId, jwt: &str) -> ServiceResult<Invitation> {
         let grant = grant::verify(&self.keys, tenant, jwt, self.clock.now()).ok_or(Refusal::InvalidOrExpired)?;
         self.holder_of(tenant, &grant).await?.ok_or_else(|| Refusal::InvalidOrExpired.into())
     }
@@ -139,61 +140,16 @@ impl Service {
         let key = AccountKey::new(&code.realm, &code.username);
         let otp = Arc::new(code.otp);
         let replay = code.idempotency_key.map(|idempotency_key| Arc::new((idempotency_key, Arc::clone(&otp))));
-        let Some(seen) = self.reserve(&caller.tenant, &key).await? else {
+        let Some(seen) = self.reserve(&caller.tenant, &key, Of::Open).await? else {
             return self.replayed(&caller.tenant, &key, replay.as_deref()).await;
         };
-        let Some(era) = self.era_of(seen.live_secrets(self.clock.now()), &otp).await? else {
+        let Some(secret) = self.compare(&seen, &otp).await? else {
             self.note_wrong_code(caller, seen).await?;
             return Err(Refusal::InvalidOrExpired.into());
         };
         let mac = replay.map(|replay| self.replay_mac(&seen, &replay));
-        let used = self.use_up(caller, seen, (key, era), mac).await?;
+        let used = self.use_up(caller, seen, (key, secret.era), mac).await?;
         self.redeemed(used).await
-    }
-
-    /// Reserves an attempt of the account and of its invitation, committed before anything is compared.
-    async fn reserve(&self, tenant: &TenantId, key: &AccountKey) -> ServiceResult<Option<Invitation>> {
-        let (tenant, key) = (tenant.clone(), key.clone());
-        let reserved = self
-            .store
-            .write(move |conn| {
-                if !attempts::reserve_of_account(conn, &tenant, &key)? {
-                    return Err(Unreserved::Nothing);
-                }
-                attempts::reserve_of_invitation(conn, &tenant, &key)?.ok_or(Unreserved::Nothing)
-            })
-            .await;
-        match reserved {
-            Ok(invitation) => Ok(Some(invitation)),
-            Err(Unreserved::Nothing) => Ok(None),
-            Err(Unreserved::Storage(error)) => Err(error.into()),
-        }
-    }
-
-    /// Which of these secrets `otp` is; slow verifiers run on the bounded pool.
-    pub(super) async fn era_of(&self, secrets: Vec<LiveSecret>, otp: &Arc<Otp>) -> ServiceResult<Option<Era>> {
-        for LiveSecret { era, context, verifier } in secrets {
-            let is_right = if verifier::is_argon2(&verifier) {
-                self.hasher.matches(context, verifier, Arc::clone(otp)).await?
-            } else {
-                verifier::matches_otp(&self.keys, &context, &verifier, otp)
-            };
-            if is_right {
-                return Ok(Some(era));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn note_wrong_code(&self, caller: &Caller, seen: Invitation) -> ServiceResult<()> {
-        let actor = caller.actor.clone();
-        self.store
-            .write(move |conn| {
-                let now = conn.now()?;
-                note(conn, &actor, now, ("invitation.redeem_failed", "wrong_code"), &seen)
-            })
-            .await?;
-        Ok(())
     }
 
     async fn use_up(
@@ -246,37 +202,20 @@ impl Service {
     }
 
     fn is_replay(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> bool {
-        let grant_lives = invitation.grant_expires_at.is_some_and(|end| end > self.clock.now());
         let is_it = |stored: &Vec<u8>| {
             replay_parts(invitation, replay, |parts| self.keys.verify_named_mac(MacPurpose::Replay, parts, stored))
         };
-        grant_lives && invitation.grant.is_some() && invitation.otp_replay.as_ref().is_some_and(is_it)
+        self.grant_lives(invitation) && invitation.otp_replay.as_ref().is_some_and(is_it)
+    }
+
+    /// Whether the invitation's grant counts still.
+    pub(super) fn grant_lives(&self, invitation: &Invitation) -> bool {
+        invitation.grant.is_some() && invitation.grant_expires_at.is_some_and(|end| end > self.clock.now())
     }
 
     /// What recognises the repeat of this redemption: a MAC of invitation, generation, key and code.
     fn replay_mac(&self, invitation: &Invitation, replay: &(String, Arc<Otp>)) -> Vec<u8> {
         replay_parts(invitation, replay, |parts| self.keys.named_mac(MacPurpose::Replay, parts))
-    }
-}
-
-/// Rolls a reservation back of which only one half could be made.
-enum Unreserved {
-    Nothing,
-    Storage(StorageError),
-}
-
-impl From<StorageError> for Unreserved {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl AsStorageError for Unreserved {
-    fn as_storage_error(&self) -> Option<&StorageError> {
-        match self {
-            Self::Storage(error) => Some(error),
-            Self::Nothing => None,
-        }
     }
 }
 
@@ -305,7 +244,7 @@ pub(super) fn genuine_era(
 }
 
 /// Whether the bearer of the genuine, current link may redeem it now.
-fn check_open(seen: &Invitation, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn check_open(seen: &Invitation, now: Timestamp) -> Result<(), Refusal> {
     match seen.redeemable_at(now) {
         Redeemable::Yes => Ok(()),
         Redeemable::NotYet => Err(Refusal::NotReady(NOT_READY_RETRY)),

@@ -24,7 +24,7 @@ use crate::domain::ids::{AccountId, GrantId, MessageId};
 use crate::domain::invitation::{Channel, Invitation, Status};
 use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::otp::Otp;
-use crate::domain::password::Known;
+use crate::domain::password::{Known, says_reused};
 use crate::domain::secret::Password;
 use crate::domain::time::Timestamp;
 use crate::failpoint;
@@ -133,7 +133,7 @@ impl Service {
     async fn check_password(&self, invitation: &Invitation, password: &Password) -> ServiceResult<()> {
         let settings = self.settings(&invitation.tenant).await?;
         let as_code = Arc::new(Otp::typed(password.expose()));
-        let is_code = as_code.is_plausible() && self.era_of(known_codes(invitation), &as_code).await?.is_some();
+        let is_code = as_code.is_plausible() && self.secret_of(known_codes(invitation), &as_code).await?.is_some();
         let known = Known {
             username: invitation.username.as_str(),
             email: invitation.person.email.as_ref().map(Email::as_str),
@@ -382,5 +382,6 @@ fn not_applied(error: &DirectoryError) -> Attempt {
 }
 
 fn rejected_by_directory(reason: Option<String>) -> Attempt {
-    Attempt::Refused(Refusal::PasswordRejected(vec![PasswordRefusal { code: "directory_policy", detail: reason }]))
+    let code = if reason.as_deref().is_some_and(says_reused) { "password_reused" } else { "directory_policy" };
+    Attempt::Refused(Refusal::PasswordRejected(vec![PasswordRefusal { code, detail: reason }]))
 }

@@ -9,7 +9,7 @@ use super::connection::{Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::InvitationRow;
 use super::schema::{account as a, invitation as i};
-use super::transitions::unexpired;
+use super::transitions::{is_generation, unexpired};
 use crate::domain::attempt::ACCOUNT_BUDGET;
 use crate::domain::ids::{AccountKey, TenantId};
 use crate::domain::invitation::{Invitation, Method, Status};
@@ -54,7 +54,32 @@ pub fn reserve_of_invitation(
     Ok(Some(invitation).filter(|invitation| invitation.expires_at.is_none_or(|at| at.millis() > now)))
 }
 
-/// Gives back the attempt that turned out to be right.
+/// As [`reserve_of_invitation`], of exactly the generation that was `seen`, also when its code is used up or has run out: what is told
+/// of those must cost a guesser as much.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn reserve_of_generation(conn: &mut Connection, seen: &Invitation) -> Result<Option<Invitation>, StorageError> {
+    let target = i::table.filter(is_generation(&seen.tenant, seen.id, seen.generation)).filter(i::attempts_left.gt(0));
+    let row: Option<InvitationRow> = on_backend!(conn, |c| diesel::update(target)
+        .set(i::attempts_left.eq(i::attempts_left - 1))
+        .returning(i::all_columns)
+        .get_result(c)
+        .optional())?;
+    row.map(InvitationRow::read).transpose()
+}
+
+/// Gives the generation's attempt back; a newer one has a budget of its own.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn give_back_to_generation(conn: &mut Connection, seen: &Invitation) -> Result<(), StorageError> {
+    let target = i::table.filter(is_generation(&seen.tenant, seen.id, seen.generation));
+    on_backend!(conn, |c| diesel::update(target).set(i::attempts_left.eq(i::attempts_left + 1)).execute(c))?;
+    Ok(())
+}
+
+/// Gives back the account's attempt that turned out to be right.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.

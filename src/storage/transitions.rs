@@ -94,7 +94,7 @@ fn is_invitation<'a>(tenant: &'a TenantId, id: InvitationId) -> _ {
 
 /// This generation of this invitation: what somebody saw is still so.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn is_generation<'a>(tenant: &'a TenantId, id: InvitationId, generation: i64) -> _ {
+pub(super) fn is_generation<'a>(tenant: &'a TenantId, id: InvitationId, generation: i64) -> _ {
     let tenant: &'a str = tenant.as_str();
     let id: String = id.to_string();
     i::tenant.eq(tenant).and(i::id.eq(id)).and(i::generation.eq(generation))
@@ -112,32 +112,42 @@ fn grant_end(invitation: &Invitation, now: Timestamp) -> Timestamp {
     invitation.expires_at.map_or(end, |expires| expires.min(end))
 }
 
-/// Gives the bearer of the live link a new grant; the one before it dies. Nothing is consumed. `None` when it is not
-/// (any more) redeemable.
+/// A secret that was shown and is right.
+pub struct ShownSecret {
+    pub era: Era,
+    /// A code counts only while nobody has used it up.
+    pub is_code: bool,
+    pub grant: GrantId,
+}
+
+/// Gives whoever showed the secret a new grant; the one before it dies. Nothing is consumed. `None` when it is not (any more)
+/// redeemable.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn open_link(
+pub fn give_grant(
     conn: &mut Connection,
     seen: &Invitation,
-    (era, grant): (Era, GrantId),
+    shown: &ShownSecret,
     now: Timestamp,
 ) -> Result<Option<Invitation>, StorageError> {
+    let is_link: bool = !shown.is_code;
     let target = i::table
         .filter(is_generation(&seen.tenant, seen.id, seen.generation))
         .filter(i::status.eq(Status::Pending.as_str()))
         .filter(unexpired())
-        .filter(is_good(era));
+        .filter(i::otp_used_at.is_null().or(is_link.into_sql::<Bool>()))
+        .filter(is_good(shown.era));
     let row: Option<(InvitationRow, i64)> = on_backend!(conn, |c| diesel::update(target)
         .set((
-            i::grant_jti.eq(grant.to_string()),
+            i::grant_jti.eq(shown.grant.to_string()),
             i::grant_expires_at.eq(grant_end(seen, now).millis()),
             i::updated_at.eq(now.millis()),
         ))
         .returning((i::all_columns, inv_now()))
         .get_result(c)
         .optional())?;
-    still_valid(row, good_until(seen, era))
+    still_valid(row, good_until(seen, shown.era))
 }
 
 /// A code that opens an invitation.

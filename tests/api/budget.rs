@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -195,5 +196,28 @@ async fn an_answer_that_got_lost_is_given_again_for_the_same_key_and_code() {
     assert_eq!(app.account(&user).await["otpFailures"], 2, "wrong repeats with a key are counted");
     app.advance(Duration::from_mins(11));
     redeem("key-1", &code).await.problem(400, "invalid_or_expired");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_there_was_no_room_to_compare_costs_nothing() {
+    let app = TestApp::with(Settings { defaults: "otp = { hashing = \"argon2id\" }", ..Settings::default() }).await;
+    let mut invited = Vec::new();
+    for _ in 0..32 {
+        let user = app.user().await;
+        let issued = app.try_issue(&user, json!({"method": "email_otp", "lockAccount": false})).await.ok(201);
+        invited.push((user, issued["id"].clone()));
+    }
+    app.work().await;
+    let replies = join_all(invited.iter().map(|(user, _)| app.redeem_code(user, "wrong1"))).await;
+    assert!(replies.iter().any(|reply| reply.status == 503), "the pool was never full");
+    for ((user, id), reply) in invited.iter().zip(replies) {
+        let compared = i64::from(reply.status == 400);
+        if compared == 0 {
+            reply.problem(503, "overloaded");
+        }
+        assert_eq!(app.invitation(id).await["attemptsRemaining"], 5 - compared);
+        assert_eq!(app.account(user).await["otpFailures"], compared);
+    }
     app.finish().await;
 }

@@ -49,6 +49,7 @@ const REASONS = {
   equals_address: "It is your e-mail address or phone number.",
   equals_code: "It is the code that was sent to you.",
   unusable_character: "It contains a character that cannot be used.",
+  password_reused: "It was used before.",
   directory_policy: "The directory does not allow it.",
 };
 
