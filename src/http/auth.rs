@@ -182,6 +182,10 @@ scopes!(
     WebhooksWrite = "webhooks:write",
     /// Of the compatible recovery routes.
     Recovery = "otp:verify" | "internal_recovery_create",
+    /// Of the compatible route that looks at a code.
+    CodesRead = "invitations:read" | "internal_user_code_mgt_view",
+    /// Of the compatible route that checks a code.
+    CodesCheck = "otp:verify" | "internal_user_code_mgt_create",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.

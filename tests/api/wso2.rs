@@ -3,12 +3,18 @@
 use serde_json::{Value, json};
 
 use crate::support::{Reply, TestApp};
+use crate::{wso2_codes, wso2_recovery};
 
 const RECOVER: &str = "/api/identity/recovery/v0.9/recover-password";
 
 /// Every compatible route, with our scope and WSO2's, either of which opens it.
-pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] =
-    &[("post", RECOVER, "otp:verify", "internal_recovery_create")];
+pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] = &[
+    ("post", RECOVER, "otp:verify", "internal_recovery_create"),
+    ("post", wso2_recovery::VALIDATE, "otp:verify", "internal_recovery_create"),
+    ("post", wso2_recovery::SET, "otp:verify", "internal_recovery_create"),
+    ("post", wso2_codes::INTROSPECT, "invitations:read", "internal_user_code_mgt_view"),
+    ("post", wso2_codes::VALIDATE, "otp:verify", "internal_user_code_mgt_create"),
+];
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {
     app.send(app.request(&method.to_uppercase(), path).bearer_auth(token).json(&json!({}))).await

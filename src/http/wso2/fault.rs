@@ -3,8 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::http::problem::Problem;
 use crate::service::ServiceError;
@@ -24,6 +25,10 @@ pub(in crate::http) struct Fault {
     pub(super) description: String,
     /// Finds the call in the logs.
     trace_id: String,
+    /// Only with 22001: the key that was shown, which is good still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    key: Option<Key>,
     #[serde(skip)]
     status: StatusCode,
     #[serde(skip)]
@@ -40,6 +45,7 @@ impl Fault {
             message: message.to_owned(),
             description: description.into(),
             trace_id: String::new(),
+            key: None,
             status,
             retry_after: None,
             challenge: None,
@@ -49,6 +55,11 @@ impl Fault {
     /// A 400, whose message the recovery API of the original words like this.
     pub(super) fn bad_request(code: &str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, "Bad Request", description)
+    }
+
+    /// A fault after which the same key may be shown again, which callers of the original find in the answer.
+    pub(super) fn with_key(self, key: Zeroizing<String>) -> Self {
+        Self { key: Some(Key(key)), ..self }
     }
 
     /// The answer.
@@ -63,6 +74,22 @@ impl Fault {
             response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
         response.body(serde_json::to_string(&self).unwrap_or_default())
+    }
+}
+
+/// A secret that goes back to whom it came from, and nowhere else.
+#[derive(Clone)]
+struct Key(Zeroizing<String>);
+
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! They lead to the same use cases and settings as the native routes. What is mirrored and what is mended is in `docs/wso2.md`.
 
+mod codes;
 mod fault;
 mod recovery;
+mod secret;
 mod user;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -20,5 +22,10 @@ pub(super) fn is_compatible(path: &str) -> bool {
 
 /// The routes of the document.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(recovery::recover::recover_password);
+    config
+        .service(codes::introspect_code)
+        .service(codes::validate_user_code)
+        .service(recovery::validate::validate_recovery_code)
+        .service(recovery::set_password::set_recovery_password)
+        .service(recovery::recover::recover_password);
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::ids::{Realm, TenantId, Username};
+use crate::domain::invitation::Invitation;
 use crate::http::extract;
 use crate::http::problem::Problem;
 
@@ -25,8 +26,13 @@ pub(super) struct User {
 }
 
 impl User {
+    /// The invited person, as answers name them.
+    pub(super) fn invited(invitation: &Invitation) -> Self {
+        let Invitation { tenant, realm, username, person, .. } = invitation;
+        Self::of(tenant, realm, username, person.id.as_deref())
+    }
+
     /// The user as answers name one.
-    #[expect(dead_code, reason = "for the routes that answer with a user")]
     pub(super) fn of(tenant: &TenantId, realm: &Realm, username: &Username, id: Option<&str>) -> Self {
         Self {
             username: username.as_str().to_owned(),
@@ -57,7 +63,6 @@ pub(super) fn named(pointer: &str, username: &str, realm: Option<&str>) -> Resul
 }
 
 /// One of the things that a body says besides.
-#[expect(dead_code, reason = "for the routes that read properties")]
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Property {
     pub(super) key: String,
