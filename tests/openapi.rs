@@ -87,7 +87,8 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
 
 /// POSTs that need no key: they neither create nor send anything, a repeat does no more than the first (the cool-down sees to it where a
 /// message is asked for), or is meant to be one more try of an endpoint.
-const WITHOUT_KEY: [&str; 6] = ["/preview", "/cancel", "/decline", "/request-new", "/test", "/recover-password"];
+const WITHOUT_KEY: [&str; 8] =
+    ["/preview", "/cancel", "/decline", "/request-new", "/test", "/recover-password", "/preferences", "/revert"];
 
 #[test]
 fn what_creates_or_sends_can_be_repeated_by_its_key() {

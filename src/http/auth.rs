@@ -182,6 +182,11 @@ scopes!(
     WebhooksWrite = "webhooks:write",
     /// Of the compatible recovery routes.
     Recovery = "otp:verify" | "internal_recovery_create",
+    /// Of the compatible views of the settings.
+    GovernanceRead = "settings:read" | "internal_idp_view",
+    GovernanceWrite = "settings:write" | "internal_idp_update",
+    /// Of whoever is signed in, in the original.
+    PreferencesRead = "settings:read" | "internal_login",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.

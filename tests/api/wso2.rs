@@ -7,8 +7,32 @@ use crate::support::{Reply, TestApp};
 const RECOVER: &str = "/api/identity/recovery/v0.9/recover-password";
 
 /// Every compatible route, with our scope and WSO2's, either of which opens it.
-pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] =
-    &[("post", RECOVER, "otp:verify", "internal_recovery_create")];
+pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] = &[
+    ("post", RECOVER, "otp:verify", "internal_recovery_create"),
+    ("get", "/api/server/v1/identity-governance", "settings:read", "internal_idp_view"),
+    ("post", "/api/server/v1/identity-governance/preferences", "settings:read", "internal_login"),
+    ("get", "/api/server/v1/identity-governance/{category_id}", "settings:read", "internal_idp_view"),
+    ("get", "/api/server/v1/identity-governance/{category_id}/connectors", "settings:read", "internal_idp_view"),
+    ("patch", "/api/server/v1/identity-governance/{category_id}/connectors", "settings:write", "internal_idp_update"),
+    (
+        "post",
+        "/api/server/v1/identity-governance/{category_id}/connectors/revert",
+        "settings:write",
+        "internal_idp_update",
+    ),
+    (
+        "get",
+        "/api/server/v1/identity-governance/{category_id}/connectors/{connector_id}",
+        "settings:read",
+        "internal_idp_view",
+    ),
+    (
+        "patch",
+        "/api/server/v1/identity-governance/{category_id}/connectors/{connector_id}",
+        "settings:write",
+        "internal_idp_update",
+    ),
+];
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {
     app.send(app.request(&method.to_uppercase(), path).bearer_auth(token).json(&json!({}))).await

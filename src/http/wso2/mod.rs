@@ -3,6 +3,7 @@
 //! They lead to the same use cases and settings as the native routes. What is mirrored and what is mended is in `docs/wso2.md`.
 
 mod fault;
+mod governance;
 mod recovery;
 mod user;
 
@@ -20,5 +21,5 @@ pub(super) fn is_compatible(path: &str) -> bool {
 
 /// The routes of the document.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(recovery::recover::recover_password);
+    config.service(recovery::recover::recover_password).configure(governance::routes);
 }
