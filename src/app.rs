@@ -87,7 +87,8 @@ impl App {
         let address = listener.local_addr()?;
         let listening =
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
-        let server = http::serve(listening, http::State { service: Arc::clone(&service), authenticator }, limiter)?;
+        let state = http::State { service: Arc::clone(&service), authenticator, wso2_version: config.wso2_version };
+        let server = http::serve(listening, state, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
         let runner = Runner::new(Arc::clone(&service), http::wire(), config.bulk_concurrency);
         let shutdown_timeout = config.server.shutdown_timeout;

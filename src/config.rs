@@ -26,6 +26,7 @@ use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
+use crate::domain::wso2::Wso2Version;
 use crate::gateway::{EmailDriver, SmsDriver};
 use layers::Layers;
 
@@ -46,6 +47,8 @@ pub struct Config {
     /// Rows of a job that are worked on at once.
     pub bulk_concurrency: usize,
     pub retention: Retention,
+    /// What callers of the compatible routes take this service for.
+    pub wso2_version: Wso2Version,
     pub log: LogConfig,
     /// Settings of a tenant that overrides none.
     pub defaults: Defaults,

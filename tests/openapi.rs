@@ -87,7 +87,7 @@ fn admin_operations_name_their_scope_and_the_persons_need_none() {
 
 /// POSTs that need no key: they neither create nor send anything, a repeat does no more than the first (the cool-down sees to it where a
 /// message is asked for), or is meant to be one more try of an endpoint. What sets a password with a secret has its key in that.
-const WITHOUT_KEY: [&str; 9] = [
+const WITHOUT_KEY: [&str; 11] = [
     "/preview",
     "/cancel",
     "/decline",
@@ -97,6 +97,8 @@ const WITHOUT_KEY: [&str; 9] = [
     "/validate-code",
     "/introspect-code",
     "/set-password",
+    "/preferences",
+    "/revert",
 ];
 
 #[test]

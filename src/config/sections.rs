@@ -21,6 +21,7 @@ use super::{
 use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::secret::Secret;
 use crate::domain::time::Retention;
+use crate::domain::wso2::Wso2Version;
 use crate::storage::outbox::LEASE;
 
 pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
@@ -38,6 +39,7 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         worker: worker(layers),
         bulk_concurrency: layers.number("bulk.concurrency", 1..=100),
         retention: retention(layers),
+        wso2_version: wso2_version(layers),
         log: log(layers),
         defaults: checks::settings(layers),
     }
@@ -173,6 +175,14 @@ fn retention(layers: &mut Layers) -> Retention {
         deliveries: unless_zero("retention.deliveries_days"),
         bulk_jobs: layers.days("retention.bulk_jobs_days", 1..=36_500),
     }
+}
+
+fn wso2_version(layers: &mut Layers) -> Wso2Version {
+    const KEY: &str = "compat.wso2_version";
+    Wso2Version::parse(&layers.text(KEY)).unwrap_or_else(|| {
+        layers.fail(KEY, "must be a version such as 7.1.0");
+        Wso2Version::LATEST
+    })
 }
 
 fn log(layers: &mut Layers) -> LogConfig {

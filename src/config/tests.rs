@@ -53,6 +53,7 @@ fn the_documented_defaults_hold_when_nothing_else_is_said() {
     );
     assert_eq!((config.directory.timeout, config.directory.dialect.marker_attribute), (Duration::from_secs(10), None));
     assert!(!config.outbound.allow_insecure_http);
+    assert_eq!(config.wso2_version, Wso2Version::LATEST);
     assert!(config.worker.enabled);
     assert_eq!((config.worker.concurrency, config.worker.poll_interval), (8, Duration::from_secs(1)));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "info,actix_server=warn"));
@@ -147,7 +148,12 @@ fn everything_can_come_from_variables() {
 fn every_problem_is_told_at_once_with_its_name_and_place() {
     let file =
         format!("{MINIMAL}\n[server]\nlisen = \"127.0.0.1:1\"\n[worker]\nenabled = \"yes\"\n[log]\nformat = \"xml\"");
-    let env = [("INVITED__WORKER__CONCURRENCY", "many"), ("INVITED__DATABASE__POOL_SIZE", "0"), ("INVITED__NOPE", "1")];
+    let env = [
+        ("INVITED__WORKER__CONCURRENCY", "many"),
+        ("INVITED__DATABASE__POOL_SIZE", "0"),
+        ("INVITED__COMPAT__WSO2_VERSION", "seven"),
+        ("INVITED__NOPE", "1"),
+    ];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let found = problems(Config::from_parts(Some(("invited.toml", &file)), env));
     let expected = [
@@ -156,6 +162,7 @@ fn every_problem_is_told_at_once_with_its_name_and_place() {
         "INVITED__NOPE: unknown key",
         "INVITED__WORKER__CONCURRENCY: expected a whole number",
         "INVITED__DATABASE__POOL_SIZE: must be 1 to 1000",
+        "INVITED__COMPAT__WSO2_VERSION: must be a version such as 7.1.0",
         r#"log.format: must be "json" or "text" (in invited.toml)"#,
     ];
     assert_eq!(found, expected);

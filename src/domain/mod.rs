@@ -29,3 +29,4 @@ pub mod token;
 pub mod verifier;
 pub mod warning;
 pub mod webhook;
+pub mod wso2;

@@ -186,6 +186,11 @@ scopes!(
     CodesRead = "invitations:read" | "internal_user_code_mgt_view",
     /// Of the compatible route that checks a code.
     CodesCheck = "otp:verify" | "internal_user_code_mgt_create",
+    /// Of the compatible views of the settings.
+    GovernanceRead = "settings:read" | "internal_idp_view",
+    GovernanceWrite = "settings:write" | "internal_idp_update",
+    /// Of whoever is signed in, in the original.
+    PreferencesRead = "settings:read" | "internal_login",
 );
 
 /// A caller who showed a valid token with the scope `S` for the tenant of the request.

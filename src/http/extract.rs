@@ -36,8 +36,30 @@ impl<T: DeserializeOwned + 'static, const MAX: usize> FromRequest for Body<T, MA
     }
 }
 
+/// A JSON body that is a list of objects.
+pub(super) struct ListBody<T>(pub(super) Vec<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for ListBody<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let read = read_value::<Vec<Object<T>>, BODY_MAX>(request, payload, &["application/json"]);
+        Box::pin(async move { read.await.map(|list| Self(list.into_iter().map(|Object(item)| item).collect())) })
+    }
+}
+
 /// Reads a JSON object of at most `MAX` bytes, of one of these media types.
 pub(super) fn read<T: DeserializeOwned, const MAX: usize>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    types: &'static [&'static str],
+) -> impl Future<Output = Result<T, Problem>> + use<T, MAX> {
+    let read = read_value::<Object<T>, MAX>(request, payload, types);
+    async move { read.await.map(|Object(value)| value) }
+}
+
+fn read_value<T: DeserializeOwned, const MAX: usize>(
     request: &HttpRequest,
     payload: &mut Payload,
     types: &'static [&'static str],
@@ -56,9 +78,9 @@ pub(super) fn read<T: DeserializeOwned, const MAX: usize>(
         idempotency::note_body(&request, &bytes);
         match (bytes.is_empty(), has_type) {
             // No body at all says as much as an empty object.
-            (true, false) => parse(b"{}"),
+            (true, false) => parse_value(b"{}"),
             (false, false) => Err(unsupported_media_type(&types.join(" or "))),
-            (_, true) => parse(&bytes),
+            (_, true) => parse_value(&bytes),
         }
     }
 }
@@ -83,8 +105,12 @@ pub(super) fn unreadable_body() -> Problem {
 
 /// The value that is written as one JSON object.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    parse_value(bytes).map(|Object(value)| value)
+}
+
+fn parse_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let Object(value) = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| explain(&error))?;
     deserializer.end().map_err(|_| malformed())?;
     Ok(value)
 }
@@ -111,6 +137,11 @@ pub(super) fn optional_objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<Option<Vec<T>>, D::Error> {
     let objects = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
     Ok(objects.map(|objects| objects.into_iter().map(|Object(value)| value).collect()))
+}
+
+/// As the `deserialize_with` of a field that is a list: objects, not arrays in their place.
+pub(super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Vec::<Object<T>>::deserialize(deserializer)?.into_iter().map(|Object(value)| value).collect())
 }
 
 /// As a field's `deserialize_with`: the object, not an array in its place.

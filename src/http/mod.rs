@@ -40,12 +40,15 @@ pub use bulk::wire;
 pub use jwks::Jwks;
 pub use limit::Limiter;
 
+use crate::domain::wso2::Wso2Version;
 use crate::service::Service;
 
 /// What handlers share.
 pub struct State {
     pub service: Arc<Service>,
     pub authenticator: Authenticator,
+    /// What callers of the compatible routes take this service for.
+    pub wso2_version: Wso2Version,
 }
 
 /// How to listen.

@@ -1,5 +1,6 @@
 //! Which routes there are, and what is said to those that are not there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::dev::ResourceDef;
@@ -80,17 +81,23 @@ pub(super) fn documents(config: &mut web::ServiceConfig, document: &Arc<String>)
 }
 
 /// The paths of the document, and its own, with their methods, to tell "not here" from "not like that".
-pub(super) struct Known(Vec<(ResourceDef, String)>);
+pub(super) struct Known(Vec<(ResourceDef, Vec<&'static str>)>);
 
 impl Known {
     pub(super) fn of(api: &OpenApi) -> Self {
         let known = api.paths.paths.iter().map(|(path, item)| (ResourceDef::new(path.as_str()), methods(item)));
-        let own = ["/openapi.json", "/docs"].map(|path| (ResourceDef::new(path), "GET".to_owned()));
+        let own = ["/openapi.json", "/docs"].map(|path| (ResourceDef::new(path), vec!["GET"]));
         Self(known.chain(own).collect())
+    }
+
+    /// What can be done at a path, which can be what several of them mean; empty when nothing can.
+    fn methods_at(&self, path: &str) -> String {
+        let found = self.0.iter().filter(|(known, _)| known.is_match(path)).flat_map(|(_, methods)| methods);
+        found.copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
     }
 }
 
-fn methods(item: &PathItem) -> String {
+fn methods(item: &PathItem) -> Vec<&'static str> {
     let known = [
         ("GET", item.get.is_some()),
         ("PUT", item.put.is_some()),
@@ -98,15 +105,15 @@ fn methods(item: &PathItem) -> String {
         ("PATCH", item.patch.is_some()),
         ("DELETE", item.delete.is_some()),
     ];
-    known.iter().filter_map(|(name, there)| there.then_some(*name)).collect::<Vec<_>>().join(", ")
+    known.iter().filter_map(|(name, there)| there.then_some(*name)).collect()
 }
 
 /// Answers what no route took: 405 with the methods that are there, else 404.
 pub(super) async fn unrouted(request: HttpRequest, known: web::Data<Known>) -> HttpResponse {
-    let found = known.0.iter().find(|(path, _)| path.is_match(request.path()));
-    let Some((_, methods)) = found else {
+    let methods = known.methods_at(request.path());
+    if methods.is_empty() {
         return Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.").error_response();
-    };
+    }
     let mut response =
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This is not done with that method.")
             .error_response();

@@ -39,11 +39,21 @@ pub enum Condition {
     Tagged(Vec<String>),
 }
 
+/// What a change can be made from: what holds at that moment, and what would hold without the tenant's overrides.
+pub struct Standing<'a> {
+    pub settings: &'a Settings,
+    pub defaults: &'a Settings,
+}
+
 /// How the overrides are to change.
 enum Change {
     Patch(Value),
+    Draft(Box<Draft>),
     Reset,
 }
+
+/// Makes the merge patch, or says why there can be none.
+type Draft = dyn Fn(&Standing<'_>) -> Result<Value, Vec<SettingsProblem>> + Send;
 
 /// What judging settings takes besides the settings.
 #[derive(Clone)]
@@ -95,6 +105,19 @@ impl Service {
         self.write_settings(caller, Change::Patch(patch), condition).await
     }
 
+    /// Applies the merge patch that `draft` makes of what holds when the change is made; nobody changes anything in between. It can
+    /// be asked more than once, when another transaction gets in the way.
+    ///
+    /// # Errors
+    /// [`Refusal::SettingsRejected`], with what `draft` has found or with what is wrong with the result; or a failure.
+    pub async fn change_settings_by(
+        &self,
+        caller: &Caller,
+        draft: impl Fn(&Standing<'_>) -> Result<Value, Vec<SettingsProblem>> + Send + 'static,
+    ) -> ServiceResult<SettingsSnapshot> {
+        self.write_settings(caller, Change::Draft(Box::new(draft)), Condition::None).await
+    }
+
     /// Takes all overrides of the tenant away.
     ///
     /// # Errors
@@ -142,7 +165,7 @@ impl Service {
 impl Change {
     const fn event(&self) -> &'static str {
         match self {
-            Self::Patch(_) => "settings.changed",
+            Self::Patch(_) | Self::Draft(_) => "settings.changed",
             Self::Reset => "settings.reset",
         }
     }
@@ -160,9 +183,16 @@ impl Condition {
 impl Rules {
     /// The overrides after the change, all of them checked.
     fn changed(&self, overrides: &Value, change: &Change) -> Result<Value, Refusal> {
-        let Change::Patch(patch) = change else { return Ok(json!({})) };
-        let changed = apply(overrides, patch);
-        let mut problems = self.defaults.faults_of_patch(overrides, patch);
+        let patch = match change {
+            Change::Reset => return Ok(json!({})),
+            Change::Patch(patch) => patch.clone(),
+            Change::Draft(draft) => {
+                let settings = &self.defaults.effective(overrides).settings;
+                draft(&Standing { settings, defaults: &self.defaults.settings }).map_err(Refusal::SettingsRejected)?
+            }
+        };
+        let changed = apply(overrides, &patch);
+        let mut problems = self.defaults.faults_of_patch(overrides, &patch);
         match self.defaults.merged(&changed) {
             Ok(settings) => problems.extend(self.unreachable(&settings, |key| changed.pointer(key).is_some())),
             Err(found) => problems.extend(found),

@@ -14,6 +14,29 @@ pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] = &[
     ("post", wso2_recovery::SET, "otp:verify", "internal_recovery_create"),
     ("post", wso2_codes::INTROSPECT, "invitations:read", "internal_user_code_mgt_view"),
     ("post", wso2_codes::VALIDATE, "otp:verify", "internal_user_code_mgt_create"),
+    ("get", "/api/server/v1/identity-governance", "settings:read", "internal_idp_view"),
+    ("post", "/api/server/v1/identity-governance/preferences", "settings:read", "internal_login"),
+    ("get", "/api/server/v1/identity-governance/{category_id}", "settings:read", "internal_idp_view"),
+    ("get", "/api/server/v1/identity-governance/{category_id}/connectors", "settings:read", "internal_idp_view"),
+    ("patch", "/api/server/v1/identity-governance/{category_id}/connectors", "settings:write", "internal_idp_update"),
+    (
+        "post",
+        "/api/server/v1/identity-governance/{category_id}/connectors/revert",
+        "settings:write",
+        "internal_idp_update",
+    ),
+    (
+        "get",
+        "/api/server/v1/identity-governance/{category_id}/connectors/{connector_id}",
+        "settings:read",
+        "internal_idp_view",
+    ),
+    (
+        "patch",
+        "/api/server/v1/identity-governance/{category_id}/connectors/{connector_id}",
+        "settings:write",
+        "internal_idp_update",
+    ),
 ];
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {

@@ -4,6 +4,7 @@
 
 mod codes;
 mod fault;
+mod governance;
 mod recovery;
 mod secret;
 mod user;
@@ -27,5 +28,6 @@ pub(super) fn routes(config: &mut ServiceConfig<'_>) {
         .service(codes::validate_user_code)
         .service(recovery::validate::validate_recovery_code)
         .service(recovery::set_password::set_recovery_password)
-        .service(recovery::recover::recover_password);
+        .service(recovery::recover::recover_password)
+        .configure(governance::routes);
 }
