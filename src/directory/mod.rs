@@ -16,7 +16,7 @@ use crate::domain::secret::Password;
 
 pub use address::BaseUrl;
 pub use auth::Credential;
-pub use scim::{ScimConfig, ScimDirectory};
+pub use scim::{ScimConfig, ScimDirectory, described};
 
 /// A person as the directory has them. Addresses that are not safe to write to are left out.
 #[derive(Clone)]

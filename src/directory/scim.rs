@@ -19,7 +19,7 @@ use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
 use crate::domain::account::LockReason;
 use crate::domain::dialect::{Dialect, RealmIn};
-use crate::domain::ids::UserStore;
+use crate::domain::ids::{Realm, UserStore};
 use crate::domain::secret::Password;
 use crate::outbound::OutboundError;
 use dialect::Attribute;
@@ -33,6 +33,12 @@ pub struct ScimConfig {
     pub timeout: Duration,
     pub allow_insecure_http: bool,
     pub dialect: Dialect,
+}
+
+/// A person as any SCIM user resource describes them; `None` without a usable id or name.
+#[must_use]
+pub fn described(resource: &Value) -> Option<DirectoryUser> {
+    user_from(resource, None, (&Dialect::plain(), &Realm::primary()))
 }
 
 /// The driver.

@@ -122,6 +122,7 @@ text_enum!(
         AcceptInProgress = "accept_in_progress",
         AcceptStranded = "accept_stranded",
         Accepted = "accepted",
+        PasswordSetElsewhere = "password_set_elsewhere",
         Expired = "expired",
         ExpiringSoon = "expiring_soon",
         Revoked = "revoked",
@@ -193,6 +194,7 @@ impl FindingCode {
             Self::AwaitingPassword
             | Self::AcceptInProgress
             | Self::Accepted
+            | Self::PasswordSetElsewhere
             | Self::NotSentByUs
             | Self::MessageHeld
             | Self::MessageScheduled

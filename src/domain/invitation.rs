@@ -68,6 +68,10 @@ text_enum!(
         Replaced = "replaced",
         /// The person said that it was not for them.
         Declined = "declined",
+        /// The account was given a password by other means.
+        PasswordSetElsewhere = "password_set_elsewhere",
+        /// The directory's user is gone.
+        UserDeleted = "user_deleted",
     }
 );
 

@@ -9,6 +9,7 @@ pub mod bulk;
 pub mod contact;
 pub mod diagnosis;
 pub mod dialect;
+pub mod directory_event;
 pub mod event;
 pub mod grace;
 pub mod ids;

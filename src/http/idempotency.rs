@@ -24,6 +24,8 @@ use crate::service::{Alongside, Caller, Failure, Service, ServiceError, ServiceR
 
 const NAME: &str = "Idempotency-Key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Where the original's `POST /scim2/Users` gives the secret out when notifications are managed by others.
+const CONFIRMATION_CODE: HeaderName = HeaderName::from_static("ask-password-confirmation-code");
 const KEY_MAX: usize = 255;
 const DESCRIPTION: &str = "Makes the call safe to repeat: for 24 hours, or for as long as its grant lives, the same key with \
 the same request is answered as the first time, with `Idempotent-Replayed: true`, and nothing is done again. Only successes are kept. Any text of up to 255 visible ASCII characters, \
@@ -34,6 +36,9 @@ bare or in double quotes, best a UUID; it counts for this caller or grant and th
 pub(super) struct Answer {
     status: u16,
     location: Option<String>,
+    /// For [`CONFIRMATION_CODE`].
+    #[serde(default)]
+    code: Option<String>,
     body: String,
     #[serde(skip)]
     account: Option<AccountId>,
@@ -52,12 +57,17 @@ impl Answer {
     fn new(status: StatusCode, body: &impl Serialize) -> Self {
         // Writing a view of ours to a text can't fail.
         let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status: status.as_u16(), location: None, body, account: None }
+        Self { status: status.as_u16(), location: None, code: None, body, account: None }
     }
 
     /// Whose data is in it.
     pub(super) fn about(self, account: AccountId) -> Self {
         Self { account: Some(account), ..self }
+    }
+
+    /// With a secret that the caller is to bring to the person, where the original has it.
+    pub(super) fn with_code(self, code: Option<&str>) -> Self {
+        Self { code: code.map(str::to_owned), ..self }
     }
 
     fn kept(&self) -> Kept {
@@ -69,6 +79,9 @@ impl Answer {
         response.insert_header((CONTENT_TYPE, "application/json"));
         if let Some(location) = self.location {
             response.insert_header((LOCATION, location));
+        }
+        if let Some(code) = self.code {
+            response.insert_header((CONFIRMATION_CODE, code));
         }
         response.body(self.body)
     }

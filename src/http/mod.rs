@@ -8,6 +8,7 @@ mod auth;
 mod bulk;
 mod cors;
 mod deliveries;
+mod directory_events;
 mod extract;
 mod health;
 mod idempotency;

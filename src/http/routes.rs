@@ -14,8 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::{
-    accounts, audit_events, bulk, deliveries, health, invitations, otp_logins, redemptions, settings, templates,
-    webhooks, wso2,
+    accounts, audit_events, bulk, deliveries, directory_events, health, invitations, otp_logins, redemptions, settings,
+    templates, webhooks, wso2,
 };
 
 /// The routes of the document.
@@ -36,6 +36,7 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(redemptions::set_password::set_password)
         .service(redemptions::decline::decline_invitation)
         .service(redemptions::request_new::request_new_link)
+        .service(directory_events::report_directory_event)
         .service(otp_logins::check_otp_login)
         .service(accounts::get_account)
         .service(accounts::lock_account)

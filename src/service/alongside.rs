@@ -11,6 +11,12 @@ type Write<T> = dyn Fn(&mut Connection, &T) -> ServiceResult<()> + Send + Sync;
 /// Written with the outcome `T`, in its transaction. May run more than once, since a transaction may be repeated.
 pub struct Alongside<T>(Option<Arc<Write<T>>>);
 
+impl<T> Clone for Alongside<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T> Alongside<T> {
     #[must_use]
     pub const fn nothing() -> Self {

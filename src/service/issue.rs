@@ -67,6 +67,7 @@ pub enum IfExists {
     Replace,
 }
 
+#[derive(Clone)]
 pub struct Issued {
     pub snapshot: Snapshot,
     /// Only with [`DeliveryMode::Return`].

@@ -9,6 +9,7 @@ mod attempt;
 mod audit;
 pub mod bulk;
 pub mod diagnose;
+pub mod directory_events;
 pub mod erase;
 pub mod error;
 pub mod examine;

@@ -4,11 +4,13 @@ use diesel::prelude::*;
 
 use super::connection::{Connection, on_backend};
 use super::error::StorageError;
+use super::outbox::UNSETTLED;
 use super::rows::AccountRow;
-use super::schema::account as a;
+use super::schema::{account as a, outbox as o};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountId, AccountKey, TenantId};
 use crate::domain::invitation::Purpose;
+use crate::domain::message::{DeliveryState, Kind};
 use crate::domain::time::Timestamp;
 
 /// Inserts the account unless it is there already.
@@ -132,6 +134,31 @@ pub fn observe(
 pub fn clear_budget(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<(), StorageError> {
     let target = a::table.find((tenant.as_str(), &key.realm, &key.username));
     on_backend!(conn, |c| diesel::update(target).set(a::otp_failures.eq(0)).execute(c))?;
+    Ok(())
+}
+
+/// The directory's user is gone: nothing is wanted of them there any more, and whoever comes under that name is somebody else.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn forget_user(conn: &mut Connection, account: &Account, now: Timestamp) -> Result<(), StorageError> {
+    let key = account.key();
+    let target = a::table.find((account.tenant.as_str(), &key.realm, &key.username));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((
+            (a::user_id.eq(None::<String>), a::otp_failures.eq(0), a::awaits.eq(None::<String>)),
+            (a::lock_reason.eq(None::<String>), a::hold.eq(Hold::None.as_str())),
+            (a::directory.eq(DirectorySync::Synced.as_str()), a::version.eq(a::version + 1)),
+            a::updated_at.eq(now.millis()),
+        ))
+        .execute(c))?;
+    // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
+    let wishes = o::table
+        .filter(o::account_id.eq(account.id.to_string()).and(o::tenant.concat("").eq(account.tenant.as_str())))
+        .filter(o::state.eq_any(UNSETTLED).and(o::kind.eq(Kind::AccountSync.as_str())));
+    on_backend!(conn, |c| diesel::update(wishes)
+        .set((o::state.eq(DeliveryState::Superseded.as_str()), o::updated_at.eq(now.millis())))
+        .execute(c))?;
     Ok(())
 }
 

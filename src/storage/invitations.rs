@@ -91,6 +91,20 @@ pub fn find_newest(
     row.map(InvitationRow::read).transpose()
 }
 
+/// The account's invitations that have not come to a final end: live ones, and those that could be resent.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find_open(conn: &mut Connection, tenant: &TenantId, key: &AccountKey) -> Result<Vec<Invitation>, StorageError> {
+    let query = i::table
+        .filter(i::tenant.eq(tenant.as_str()))
+        .filter(i::realm_key.eq(&key.realm).and(i::username_key.eq(&key.username)))
+        .filter(i::status.ne_all([Status::Accepted.as_str(), Status::Revoked.as_str()]))
+        .order((i::created_at.desc(), i::id.desc()));
+    let rows: Vec<InvitationRow> = on_backend!(conn, |c| query.load(c))?;
+    rows.into_iter().map(InvitationRow::read).collect()
+}
+
 /// Invitations whose acceptance was begun and whose lease has lapsed: somebody crashed, or the directory never answered.
 ///
 /// # Errors

@@ -32,6 +32,7 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("get", "/v1/bulk-invitations/{id}", "invitations:read"),
     ("get", "/v1/bulk-invitations/{id}/results", "invitations:read"),
     ("post", "/v1/bulk-invitations/{id}/cancel", "invitations:write"),
+    ("post", "/v1/directory-events", "invitations:write"),
     ("post", "/v1/otp-logins", "otp:verify"),
     ("get", "/v1/accounts/{realm}/{username}", "accounts:read"),
     ("delete", "/v1/accounts/{realm}/{username}", "accounts:write"),

@@ -31,7 +31,7 @@ impl Examples {
         let body =
             self.document["paths"][path][method].pointer("/requestBody/content/application~1json/schema").unwrap();
         let mut example = self.schema(body)["example"].clone();
-        for pointer in ["/username", "/user/username"] {
+        for pointer in ["/username", "/user/username", "/user/userName"] {
             if let Some(username) = example.pointer_mut(pointer) {
                 *username = json!(self.user.username);
             }

@@ -86,6 +86,10 @@ pub(super) fn next(facts: &Facts<'_>, found: &Findings) -> NextAction {
                 "It is completed, released or closed by itself; the person may try again on the open page.",
             )
         }
+        Status::Revoked if found.has(Code::PasswordSetElsewhere) => NextAction::new(
+            ActionCode::None,
+            "The person signs in with the password that was set for them; if it is not known, issue an invitation for a password reset.",
+        ),
         Status::Accepted if facts.account.is_some_and(|account| account.directory == DirectorySync::Pending) => {
             wait(facts, facts.sync.map(|sync| sync.next_attempt_at), "The directory is being told by itself.")
         }

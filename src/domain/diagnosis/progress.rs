@@ -87,6 +87,13 @@ fn revoked(invitation: &Invitation, found: &mut Findings) {
     match invitation.revoke_reason {
         Some(RevokeReason::Declined) => found.add(Code::Declined, since, "The person said that this was not them."),
         Some(RevokeReason::Replaced) => found.add(Code::Replaced, since, "A newer invitation took its place."),
+        Some(RevokeReason::PasswordSetElsewhere) => {
+            let detail = "A password was set by other means: the person can sign in with that one.";
+            found.add(Code::PasswordSetElsewhere, since, detail);
+        }
+        Some(RevokeReason::UserDeleted) => {
+            found.add(Code::Revoked, since, "The invitation ended when the user was deleted from the directory.");
+        }
         Some(RevokeReason::Administrator) | None => found.add(Code::Revoked, since, "The invitation was withdrawn."),
     }
 }

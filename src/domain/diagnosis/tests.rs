@@ -213,6 +213,7 @@ fn the_ways_an_invitation_ends_are_told_apart() {
         (RevokeReason::Administrator, "revoked"),
         (RevokeReason::Declined, "declined"),
         (RevokeReason::Replaced, "replaced"),
+        (RevokeReason::UserDeleted, "revoked"),
     ] {
         let mut case =
             Case::over(|invitation| (invitation.status, invitation.revoked_at) = (Status::Revoked, Some(ago(4))));
@@ -220,6 +221,11 @@ fn the_ways_an_invitation_ends_are_told_apart() {
         case.of(|invitation| invitation.revoke_reason = Some(how));
         case.expect(&[code], "issue", ISSUE);
     }
+    let mut case = Case::over(|invitation| {
+        (invitation.status, invitation.revoke_reason) = (Status::Revoked, Some(RevokeReason::PasswordSetElsewhere));
+    });
+    case.on(|account| account.lock_reason = None);
+    case.expect(&["password_set_elsewhere"], "none", None);
     let mut case = Case::over(|invitation| {
         (invitation.status, invitation.failure) = (Status::Failed, Some("outcome_unknown".to_owned()));
     });

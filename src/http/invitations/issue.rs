@@ -13,6 +13,7 @@ use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, parse, realm, username};
 use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
+use crate::service::IssuedSecret;
 use crate::service::issue::{DeliveryMode, IfExists, Issue, Issued};
 use crate::service::person::NamedUser;
 
@@ -191,7 +192,10 @@ pub(in crate::http) fn read_command(json: &[u8]) -> Result<Issue, Problem> {
     params(IdempotencyKey),
     security(("accessToken" = ["invitations:write"])),
     responses(
-        (status = 201, description = "Issued.", body = IssuedView, headers(("Location" = String, description = "The invitation"))),
+        (status = 201, description = "Issued.", body = IssuedView, headers(
+            ("Location" = String, description = "The invitation"),
+            ("Ask-Password-Confirmation-Code" = Option<String>, description = "The link's token or the code, when the secret is in the answer"),
+        )),
         (status = 400, description = "The body can't be used.", body = Problem),
         (status = 401, description = "No valid access token.", body = Problem),
         (status = 403, description = "The token lacks the scope or the tenant.", body = Problem),
@@ -214,11 +218,13 @@ pub(crate) async fn issue_invitation(
     .await
 }
 
-fn answer(issued: &Issued) -> Answer {
+/// The answer to whoever issued it.
+pub(in crate::http) fn answer(issued: &Issued) -> Answer {
     let Invitation { id, tenant, account, .. } = &issued.snapshot.invitation;
     let location = match tenant.as_str() {
         "default" => format!("/v1/invitations/{id}"),
         tenant => format!("/t/{tenant}/v1/invitations/{id}"),
     };
-    Answer::at(StatusCode::CREATED, location, &IssuedView::from(issued)).about(*account)
+    let code = issued.secret.as_ref().map(IssuedSecret::code);
+    Answer::at(StatusCode::CREATED, location, &IssuedView::from(issued)).with_code(code).about(*account)
 }

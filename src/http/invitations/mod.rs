@@ -6,4 +6,4 @@ pub(super) mod list;
 pub(super) mod resend;
 pub(super) mod revoke;
 pub(super) mod timeline;
-mod view;
+pub(super) mod view;

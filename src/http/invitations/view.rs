@@ -44,7 +44,8 @@ pub(crate) struct InvitationView {
     send_at: Option<String>,
     accepted_at: Option<String>,
     revoked_at: Option<String>,
-    /// `administrator`, `replaced` by a newer invitation, or `declined` by the person.
+    /// `administrator`, `replaced` by a newer invitation, `declined` by the person, or what the platform reported:
+    /// `password_set_elsewhere`, `user_deleted`.
     revoke_reason: Option<&'static str>,
     /// Grows with every resend. The newest secret works, and the one before it for as long as the tolerance that was set.
     generation: i64,
@@ -211,7 +212,7 @@ fn account_view(snapshot: &Snapshot) -> AccountLockView {
 impl From<&Issued> for IssuedView {
     fn from(issued: &Issued) -> Self {
         let secret = issued.secret.as_ref().map(|secret| match secret {
-            IssuedSecret::Link(link) => SecretView { link: Some(link.to_string()), otp: None },
+            IssuedSecret::Link { url, .. } => SecretView { link: Some(url.to_string()), otp: None },
             IssuedSecret::Otp(otp) => SecretView { link: None, otp: Some(otp.expose().to_owned()) },
         });
         Self { invitation: issued.snapshot.clone().into(), secret }
