@@ -20,8 +20,19 @@ use crate::storage::{Connection, StorageError};
 /// A secret that the caller asked to be given instead of having it sent. Shown this once.
 #[derive(Clone)]
 pub enum IssuedSecret {
-    Link(Zeroizing<String>),
+    Link { url: Zeroizing<String>, token: Zeroizing<String> },
     Otp(Arc<Otp>),
+}
+
+impl IssuedSecret {
+    /// What the person shows in the end: the token in the link, or the code.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Link { token, .. } => token,
+            Self::Otp(otp) => otp.expose(),
+        }
+    }
 }
 
 /// What a new generation consists of besides its row.
@@ -52,8 +63,9 @@ impl Service {
         let (verifier, attempts_left, secret) = match invitation.method {
             Method::EmailLink => {
                 let token = LinkToken::generate(invitation.id, &mut crate::entropy::rng());
-                let link = Zeroizing::new(settings.links.setup_url.replace("{token}", &token.expose()));
-                (verifier::of_link(&self.keys, &context, &token), None, IssuedSecret::Link(link))
+                let url = Zeroizing::new(settings.links.setup_url.replace("{token}", &token.expose()));
+                let secret = IssuedSecret::Link { url, token: token.expose() };
+                (verifier::of_link(&self.keys, &context, &token), None, secret)
             }
             Method::EmailOtp | Method::SmsOtp => {
                 let otp = Arc::new(OtpShape::from(settings.otp).generate(&mut crate::entropy::rng()));
@@ -94,7 +106,7 @@ fn message_payload(invitation: &Invitation, settings: &Settings, secret: &Issued
     let to = address(&invitation.person, invitation.method.channel()).ok_or(Failure::Internal("message"))?;
     let mut payload = payload_for(invitation, settings, to);
     match secret {
-        IssuedSecret::Link(link) => payload.link = Some(link.to_string()),
+        IssuedSecret::Link { url, .. } => payload.link = Some(url.to_string()),
         IssuedSecret::Otp(otp) => {
             payload.otp = Some(otp.expose().to_owned());
             payload.otp_url = Some(settings.links.otp_url.clone());

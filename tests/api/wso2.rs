@@ -7,8 +7,11 @@ use crate::support::{Reply, TestApp};
 const RECOVER: &str = "/api/identity/recovery/v0.9/recover-password";
 
 /// Every compatible route, with our scope and WSO2's, either of which opens it.
-pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] =
-    &[("post", RECOVER, "otp:verify", "internal_recovery_create")];
+pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] = &[
+    ("post", "/api/identity/user/v1.0/resend-code", "invitations:write", "internal_user_code_mgt_create"),
+    ("post", RECOVER, "otp:verify", "internal_recovery_create"),
+    ("post", "/api/users/v1/offline-invite-link", "invitations:write", "internal_offline_invite"),
+];
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {
     app.send(app.request(&method.to_uppercase(), path).bearer_auth(token).json(&json!({}))).await

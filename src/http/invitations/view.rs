@@ -211,7 +211,7 @@ fn account_view(snapshot: &Snapshot) -> AccountLockView {
 impl From<&Issued> for IssuedView {
     fn from(issued: &Issued) -> Self {
         let secret = issued.secret.as_ref().map(|secret| match secret {
-            IssuedSecret::Link(link) => SecretView { link: Some(link.to_string()), otp: None },
+            IssuedSecret::Link { url, .. } => SecretView { link: Some(url.to_string()), otp: None },
             IssuedSecret::Otp(otp) => SecretView { link: None, otp: Some(otp.expose().to_owned()) },
         });
         Self { invitation: issued.snapshot.clone().into(), secret }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::problem::Problem;
-use crate::service::ServiceError;
+use crate::service::{Refusal, ServiceError};
 
 /// What a call of a compatible route got instead of its answer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -49,6 +49,21 @@ impl Fault {
     /// A 400, whose message the recovery API of the original words like this.
     pub(super) fn bad_request(code: &str, description: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, "Bad Request", description)
+    }
+
+    /// The same under another message.
+    pub(super) fn entitled(self, message: &str) -> Self {
+        Self { message: message.to_owned(), ..self }
+    }
+
+    /// What a use case says that the original has no number for. What a rule refuses is a 400: the original has no 422.
+    pub(super) fn refused(error: ServiceError, message: &str) -> Self {
+        let is_of_key = matches!(error, ServiceError::Refused(Refusal::IdempotencyKeyReused));
+        let fault = Self::from(error).entitled(message);
+        match fault.status {
+            StatusCode::UNPROCESSABLE_ENTITY if !is_of_key => Self { status: StatusCode::BAD_REQUEST, ..fault },
+            _ => fault,
+        }
     }
 
     /// The answer.

@@ -3,7 +3,9 @@
 //! They lead to the same use cases and settings as the native routes. What is mirrored and what is mended is in `docs/wso2.md`.
 
 mod fault;
+mod offline_link;
 mod recovery;
+mod resend_code;
 mod user;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -20,5 +22,8 @@ pub(super) fn is_compatible(path: &str) -> bool {
 
 /// The routes of the document.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(recovery::recover::recover_password);
+    config
+        .service(resend_code::resend_code)
+        .service(recovery::recover::recover_password)
+        .service(offline_link::create_offline_invite_link);
 }
