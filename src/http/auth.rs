@@ -180,6 +180,10 @@ scopes!(
     AuditRead = "audit:read",
     OtpVerify = "otp:verify",
     WebhooksWrite = "webhooks:write",
+    /// Of the compatible route that resends.
+    ResendCode = "invitations:write" | "internal_user_code_mgt_create",
+    /// Of the compatible route that makes links to hand over.
+    OfflineInvite = "invitations:write" | "internal_offline_invite",
     /// Of the compatible recovery routes.
     Recovery = "otp:verify" | "internal_recovery_create",
     /// Of the compatible route that looks at a code.

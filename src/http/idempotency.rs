@@ -40,24 +40,51 @@ pub(super) struct Answer {
     #[serde(default)]
     code: Option<String>,
     body: String,
+    #[serde(default)]
+    content: Content,
     #[serde(skip)]
     account: Option<AccountId>,
 }
 
+/// What the body of an answer is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Content {
+    #[default]
+    Json,
+    Text,
+    Nothing,
+}
+
 impl Answer {
+    /// A created thing that nothing is said of.
+    pub(super) fn created() -> Self {
+        let status = StatusCode::CREATED.as_u16();
+        Self { status, location: None, body: String::new(), content: Content::Nothing, account: None }
+    }
+
+    /// A created thing, with a text for whoever asked for it.
+    pub(super) fn created_with_text(body: &str) -> Self {
+        Self { body: body.to_owned(), content: Content::Text, ..Self::created() }
+    }
+
+    /// As it is, with the URL that it is about.
+    pub(super) fn located(self, location: String) -> Self {
+        Self { location: Some(location), ..self }
+    }
+
     pub(super) fn ok(body: &impl Serialize) -> Self {
         Self::new(StatusCode::OK, body)
     }
 
     /// Something new, or a job, that is found at `location`.
     pub(super) fn at(status: StatusCode, location: String, body: &impl Serialize) -> Self {
-        Self { location: Some(location), ..Self::new(status, body) }
+        Self::new(status, body).located(location)
     }
 
     fn new(status: StatusCode, body: &impl Serialize) -> Self {
         // Writing a view of ours to a text can't fail.
         let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status: status.as_u16(), location: None, code: None, body, account: None }
+        Self { status: status.as_u16(), location: None, code: None, body, content: Content::Json, account: None }
     }
 
     /// Whose data is in it.
@@ -76,7 +103,11 @@ impl Answer {
 
     fn respond(self) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK));
-        response.insert_header((CONTENT_TYPE, "application/json"));
+        match self.content {
+            Content::Json => response.insert_header((CONTENT_TYPE, "application/json")),
+            Content::Text => response.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")),
+            Content::Nothing => &mut response,
+        };
         if let Some(location) = self.location {
             response.insert_header((LOCATION, location));
         }
@@ -86,18 +117,38 @@ impl Answer {
         response.body(self.body)
     }
 
-    fn respond_again(kept: &[u8]) -> Result<HttpResponse, Problem> {
-        let answer: Self = serde_json::from_slice(kept).map_err(|_| ServiceError::from(Failure::Corrupt("answer")))?;
+    fn respond_again(kept: &[u8]) -> ServiceResult<HttpResponse> {
+        let answer: Self = serde_json::from_slice(kept).map_err(|_| Failure::Corrupt("answer"))?;
         let mut response = answer.respond();
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
     }
 }
 
-/// Runs the use case and answers with its outcome; with an `Idempotency-Key`, once.
-///
-/// The use case has to write its `Alongside` in the transaction of its effect. With a key it runs to its end even when the caller
-/// hangs up, which is why `run` is given its own service and caller.
+/// Why there is no success to answer with.
+pub(super) enum NotDone {
+    /// The key can't be used.
+    Key(Problem),
+    Service(ServiceError),
+}
+
+impl NotDone {
+    /// The error, with what the use case says put into words by `word`.
+    pub(super) fn worded<E: From<Problem>>(self, word: fn(ServiceError) -> E) -> E {
+        match self {
+            Self::Key(problem) => problem.into(),
+            Self::Service(error) => word(error),
+        }
+    }
+}
+
+impl From<ServiceError> for NotDone {
+    fn from(error: ServiceError) -> Self {
+        Self::Service(error)
+    }
+}
+
+/// As [`try_once`], with the native words for what the use case says.
 pub(super) async fn once<T, F>(
     request: &HttpRequest,
     service: &Arc<Service>,
@@ -109,9 +160,27 @@ where
     T: Send + 'static,
     F: Future<Output = ServiceResult<T>> + Send + 'static,
 {
+    try_once(request, service, holder, answer, run).await.map_err(|error| error.worded(Problem::from))
+}
+
+/// Runs the use case and answers with its outcome; with an `Idempotency-Key`, once.
+///
+/// The use case has to write its `Alongside` in the transaction of its effect. With a key it runs to its end even when the caller
+/// hangs up, which is why `run` is given its own service and caller.
+pub(super) async fn try_once<T, F>(
+    request: &HttpRequest,
+    service: &Arc<Service>,
+    holder: impl Into<Holder>,
+    answer: impl Fn(&T) -> Answer + Send + Sync + Clone + 'static,
+    run: impl FnOnce(Arc<Service>, Caller, Alongside<T>) -> F + Send + 'static,
+) -> Result<HttpResponse, NotDone>
+where
+    T: Send + 'static,
+    F: Future<Output = ServiceResult<T>> + Send + 'static,
+{
     let holder = holder.into();
     let caller = holder.caller.clone();
-    let Some(key) = key(request)? else {
+    let Some(key) = key(request).map_err(NotDone::Key)? else {
         let outcome = run(Arc::clone(service), caller, Alongside::nothing()).await?;
         return Ok(answer(&outcome).respond());
     };
@@ -121,7 +190,7 @@ where
         service.once(call, move |outcome| keep(outcome).kept(), move |alongside| run(running, caller, alongside));
     match once.await? {
         Once::Done(outcome) => Ok(answer(&outcome).respond()),
-        Once::Again(kept) => Answer::respond_again(&kept),
+        Once::Again(kept) => Ok(Answer::respond_again(&kept)?),
     }
 }
 

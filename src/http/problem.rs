@@ -220,11 +220,13 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::WebhookNotFound
         | Refusal::WebhookLimit
         | Refusal::NotResendable(_)
+        | Refusal::NothingToResend
         | Refusal::ResendLimit
         | Refusal::NotRevocable(_)
         | Refusal::InvalidOrExpired
         | Refusal::Over(_)
         | Refusal::AccountDisabled
+        | Refusal::AccountLocked
         | Refusal::UserGone
         | Refusal::IdempotencyKeyReused
         | Refusal::BulkJobNotFound
@@ -264,6 +266,9 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::WebhookNotFound => (S::NOT_FOUND, "webhook_not_found", "There is no such webhook."),
         R::WebhookLimit => (S::CONFLICT, "webhook_limit", "The tenant has 20 webhooks, which is as many as it may."),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
+        R::NothingToResend => {
+            (S::BAD_REQUEST, "nothing_to_resend", "The account has nothing of this kind that could be resent.")
+        }
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),
         R::NotRevocable(_) => (S::CONFLICT, "not_revocable", "The password has been set already."),
@@ -276,6 +281,9 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::GrantInvalid => (S::UNAUTHORIZED, "grant_invalid", "The grant is not valid, or not any more."),
         R::PasswordRejected(_) => (RULE, "password_rejected", "The password can't be used; see reasons."),
         R::AccountDisabled => (S::FORBIDDEN, "account_disabled", "The account is locked or disabled by somebody else."),
+        R::AccountLocked => {
+            (S::CONFLICT, "account_locked", "The account is locked, and not until its password is set.")
+        }
         R::UserGone => (S::CONFLICT, "user_gone", "The account does not exist any more."),
         R::DirectoryUnavailable(_) => (DOWN, "directory_unavailable", "The user directory does not answer; try again."),
         R::IdempotencyKeyReused => (RULE, "idempotency_key_reused", "The key was used for another request."),

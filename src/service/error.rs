@@ -52,6 +52,8 @@ pub enum Refusal {
     /// The tenant has as many endpoints as it may.
     WebhookLimit,
     NotResendable(Status),
+    /// The account has no invitation of this kind, whoever it is.
+    NothingToResend,
     ResendTooSoon(Duration),
     ResendLimit,
     NotRevocable(Status),
@@ -65,6 +67,8 @@ pub enum Refusal {
     GrantInvalid,
     PasswordRejected(Vec<PasswordRefusal>),
     AccountDisabled,
+    /// By an administrator, or because of too many wrong passwords: it stays locked when a password is set.
+    AccountLocked,
     UserGone,
     /// Nothing was done, or the same call may be repeated.
     DirectoryUnavailable(Duration),

@@ -14,7 +14,7 @@ use super::room::make_room;
 use super::sync::enqueue_sync;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockNeeded, LockReason};
-use crate::domain::invitation::{Invitation, Method, Person, Purpose, Status, Terms, has_expired};
+use crate::domain::invitation::{Channel, Invitation, Method, Person, Purpose, Status, Terms, has_expired};
 use crate::domain::settings::{Notifications, Profile, Settings, is_expiry, lifetime};
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
@@ -154,6 +154,11 @@ impl Plan {
         self.delivery == DeliveryMode::Send && self.expiry_minutes != 0
     }
 
+    /// Where the person has to have an address: nowhere when the caller brings the secret to them.
+    pub(super) fn needs_address_on(&self) -> Option<Channel> {
+        (self.delivery == DeliveryMode::Send).then(|| self.method.channel())
+    }
+
     /// The secret for the answer, when the caller brings it to the person.
     pub(super) fn shown(&self, minted: &Minted) -> Option<IssuedSecret> {
         (self.delivery == DeliveryMode::Return).then(|| minted.secret.clone())
@@ -183,7 +188,7 @@ impl Service {
         let settings = self.settings(&caller.tenant).await?;
         let plan = Plan::new(self, &settings, command.purpose, &command.wishes())?;
         command.redirect_url = allowed_redirect(&settings, command.redirect_url.as_deref())?;
-        let person = self.person(&caller.tenant, &command.user, plan.method.channel()).await?;
+        let person = self.person(&caller.tenant, &command.user, &plan).await?;
         check_country(&settings, &person, plan.method.channel())?;
         let invitation = self.new_invitation(caller, &command, (&plan, &settings), person);
         Ok(Prepared { invitation, plan, settings, if_exists: command.if_exists })

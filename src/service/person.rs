@@ -2,6 +2,7 @@
 
 use super::Service;
 use super::error::{Refusal, ServiceResult, lookup_refusal};
+use super::issue::Plan;
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::{Channel, Person};
@@ -60,13 +61,13 @@ pub(super) fn address(person: &Person, channel: Channel) -> Option<&str> {
 }
 
 impl Service {
-    /// The person with an address on `channel`. With an id and that address given, the directory is not asked.
-    pub(super) async fn person(&self, tenant: &TenantId, user: &NamedUser, channel: Channel) -> ServiceResult<Person> {
+    /// The person with an address where the plan sends to. With an id and that address given, the directory is not asked.
+    pub(super) async fn person(&self, tenant: &TenantId, user: &NamedUser, plan: &Plan) -> ServiceResult<Person> {
         let given = user.given()?;
-        if given.id.is_some() && address(&given, channel).is_some() {
+        if given.id.is_some() && address(&given, plan.method.channel()).is_some() {
             return Ok(given);
         }
-        self.completed((UserStore { tenant, realm: &user.realm }, &user.username), given, channel).await
+        self.completed((UserStore { tenant, realm: &user.realm }, &user.username), given, plan).await
     }
 
     /// The person with what is missing read from the directory; somebody else under the same name is not found.
@@ -74,7 +75,7 @@ impl Service {
         &self,
         (store, username): (UserStore<'_>, &Username),
         given: Person,
-        channel: Channel,
+        plan: &Plan,
     ) -> ServiceResult<Person> {
         let found = self.directory.find_user(store, username).await.map_err(|error| lookup_refusal(&error))?;
         if given.id.as_ref().is_some_and(|id| *id != found.id) {
@@ -87,9 +88,9 @@ impl Service {
             display_name: given.display_name.or(found.display_name),
             locale: given.locale.or(found.locale),
         };
-        match address(&person, channel) {
-            Some(_) => Ok(person),
-            None => Err(Refusal::RecipientMissing(channel).into()),
+        match plan.needs_address_on() {
+            Some(channel) if address(&person, channel).is_none() => Err(Refusal::RecipientMissing(channel).into()),
+            _ => Ok(person),
         }
     }
 }

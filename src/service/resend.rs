@@ -93,8 +93,7 @@ impl Service {
         next.terms.warnings = warnings(plan.method, plan.expiry_minutes, settings.otp);
         next.person.locale = locale.or(next.person.locale);
         if address(&next.person, plan.method.channel()).is_none() {
-            next.person =
-                self.completed((seen.user_store(), &seen.username), next.person, plan.method.channel()).await?;
+            next.person = self.completed((seen.user_store(), &seen.username), next.person, plan).await?;
         }
         check_country(settings, &next.person, plan.method.channel())?;
         Ok(next)

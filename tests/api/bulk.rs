@@ -7,7 +7,7 @@ use invited::service::bulk::Turned;
 use serde_json::{Value, json};
 
 use crate::support::directory::Fault;
-use crate::support::{Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp};
 
 pub(crate) const BULK: &str = "/v1/bulk-invitations";
 
@@ -270,5 +270,28 @@ async fn a_single_invitation_does_not_wait_for_a_job() {
     assert_eq!(mailed(&app).await.get("single@example.com"), Some(&1));
     while app.tick().await > 0 {}
     assert_eq!(mailed(&app).await.len(), 1001);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_person_sets_a_password_right_now_waits_and_holds_up_no_other() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.issue(&user, json!({})).await;
+    let redeemed = app.redeem_token(&app.gateway.last_token().await).await.ok(200);
+    app.directory.break_next("PATCH", Fault::AppliedThen(500));
+    app.set_password(redeemed["grant"].as_str().unwrap(), PASSWORD).await.problem(503, "directory_unavailable");
+    let mut sent = rows(150);
+    sent[0] = json!({"user": user.known(), "ifExists": "replace"});
+    let job = take_on(&app, "", lines(&sent)).await;
+    run(&app).await;
+    let waiting = look(&app, &job).await;
+    assert_eq!((&waiting["done"], &waiting["failed"]), (&json!(149), &json!(0)));
+    app.advance(Duration::from_secs(61));
+    app.set_password(redeemed["grant"].as_str().unwrap(), PASSWORD).await.ok(200);
+    run(&app).await;
+    let done = look(&app, &job).await;
+    assert_eq!((&done["status"], &done["done"], &done["failed"]), (&json!("done"), &json!(150), &json!(0)));
+    app.work().await;
     app.finish().await;
 }

@@ -37,6 +37,8 @@ pub(crate) const COMPATIBLE: &[(&str, &str, &str, &str)] = &[
         "settings:write",
         "internal_idp_update",
     ),
+    ("post", "/api/identity/user/v1.0/resend-code", "invitations:write", "internal_user_code_mgt_create"),
+    ("post", "/api/users/v1/offline-invite-link", "invitations:write", "internal_offline_invite"),
 ];
 
 async fn call(app: &TestApp, method: &str, path: &str, token: &str) -> Reply {

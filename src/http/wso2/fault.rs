@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use crate::http::problem::Problem;
-use crate::service::ServiceError;
+use crate::service::{Refusal, ServiceError};
 
 /// What a call of a compatible route got instead of its answer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -60,6 +60,21 @@ impl Fault {
     /// A fault after which the same key may be shown again, which callers of the original find in the answer.
     pub(super) fn with_key(self, key: Zeroizing<String>) -> Self {
         Self { key: Some(Key(key)), ..self }
+    }
+
+    /// The same under another message.
+    pub(super) fn entitled(self, message: &str) -> Self {
+        Self { message: message.to_owned(), ..self }
+    }
+
+    /// What a use case says that the original has no number for. What a rule refuses is a 400: the original has no 422.
+    pub(super) fn refused(error: ServiceError, message: &str) -> Self {
+        let is_of_key = matches!(error, ServiceError::Refused(Refusal::IdempotencyKeyReused));
+        let fault = Self::from(error).entitled(message);
+        match fault.status {
+            StatusCode::UNPROCESSABLE_ENTITY if !is_of_key => Self { status: StatusCode::BAD_REQUEST, ..fault },
+            _ => fault,
+        }
     }
 
     /// The answer.

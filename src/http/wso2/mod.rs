@@ -5,7 +5,9 @@
 mod codes;
 mod fault;
 mod governance;
+mod offline_link;
 mod recovery;
+mod resend_code;
 mod secret;
 mod user;
 
@@ -24,10 +26,12 @@ pub(super) fn is_compatible(path: &str) -> bool {
 /// The routes of the document.
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {
     config
+        .service(resend_code::resend_code)
         .service(codes::introspect_code)
         .service(codes::validate_user_code)
         .service(recovery::validate::validate_recovery_code)
         .service(recovery::set_password::set_recovery_password)
         .service(recovery::recover::recover_password)
+        .service(offline_link::create_offline_invite_link)
         .configure(governance::routes);
 }

@@ -58,7 +58,9 @@ pub(super) fn named(pointer: &str, username: &str, realm: Option<&str>) -> Resul
         Some((prefix, name)) if realm.is_none_or(|realm| realm.eq_ignore_ascii_case(prefix)) => (Some(prefix), name),
         _ => (None, username),
     };
-    let realm = extract::realm(&format!("{pointer}/realm"), realm.or(prefix))?;
+    // Names of stores are compared without case, and that of the first one is known.
+    let other = realm.or(prefix).filter(|realm| !realm.eq_ignore_ascii_case(Realm::primary().as_str()));
+    let realm = extract::realm(&format!("{pointer}/realm"), other)?;
     Ok((realm, extract::username(&format!("{pointer}/username"), name)?))
 }
 

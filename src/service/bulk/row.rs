@@ -16,8 +16,10 @@ use crate::storage::{Connection, outbox};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Worked {
     Settled,
-    /// Something that it needs is down: it is tried again later.
+    /// It is tried again later; others need not wait.
     Postponed,
+    /// As that, because something that others need too is down.
+    Stalled,
 }
 
 impl Runner {
@@ -34,10 +36,10 @@ impl Runner {
             Ok(()) | Err(ServiceError::Failed(Failure::RowSettled)) => return Ok(Worked::Settled),
             Err(error) => error,
         };
-        if let Some(wait) = bulk::wait_of_row(tries).filter(|_| may_pass(&error)) {
+        if let Some((wait, worked)) = bulk::wait_of_row(tries).zip(may_pass(&error)) {
             let until = self.service.clock.now().after(wait);
             self.service.store.write(move |conn| rows::postpone(conn, &place, until)).await?;
-            return Ok(Worked::Postponed);
+            return Ok(worked);
         }
         let settled = self.settle(place, Settled::Failed { problem: (self.wire.explain)(error) }).await;
         match settled {
@@ -108,10 +110,13 @@ fn is_invited_by(conn: &mut Connection, place: &RowPlace, twin: Option<i64>) -> 
     Ok(false)
 }
 
-/// Whether the same row may well succeed later.
-fn may_pass(error: &ServiceError) -> bool {
+/// How the row waits, if it may well succeed later.
+const fn may_pass(error: &ServiceError) -> Option<Worked> {
     match error {
-        ServiceError::Refused(refusal) => matches!(refusal, Refusal::DirectoryUnavailable(_) | Refusal::Overloaded),
-        ServiceError::Failed(_) => true,
+        ServiceError::Refused(Refusal::AcceptInProgress(_)) => Some(Worked::Postponed),
+        ServiceError::Refused(Refusal::DirectoryUnavailable(_) | Refusal::Overloaded) | ServiceError::Failed(_) => {
+            Some(Worked::Stalled)
+        }
+        ServiceError::Refused(_) => None,
     }
 }

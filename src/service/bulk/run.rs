@@ -91,7 +91,7 @@ impl Runner {
         let next = std::iter::from_fn(|| if ends() { None } else { rows.next() });
         let mut working = stream::iter(next).map(|row| self.work(turn, row)).buffer_unordered(self.concurrency);
         while let Some(worked) = working.next().await {
-            if worked? == Worked::Postponed {
+            if worked? == Worked::Stalled {
                 stalled.store(true, Ordering::Relaxed);
             }
         }

@@ -1,0 +1,160 @@
+//! Sending again to somebody who is known by name: what the account has is resent; one that still waits for its first password and has
+//! nothing live is invited anew.
+//!
+//! Which one is meant is decided here; the rules of resending and of issuing are those of `resend` and `issue`.
+
+use std::time::Duration;
+
+use super::issue::{IfExists, Issue, Issued};
+use super::person::NamedUser;
+use super::resend::Resend;
+use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
+use crate::domain::account::{Account, LockReason};
+use crate::domain::ids::{AccountKey, Realm, Username};
+use crate::domain::invitation::{Invitation, Method, Purpose, Status};
+use crate::domain::time::Timestamp;
+use crate::storage::{accounts, invitations};
+
+/// What is sent again, and to whom.
+pub struct Reinvite {
+    pub realm: Realm,
+    pub username: Username,
+    /// What the account's invitation has to be for, and how its secret went, to be the one meant.
+    pub purpose: Purpose,
+    pub method: Method,
+    /// Whether an account that still waits for its first password is invited anew when it has nothing to resend.
+    pub anew: bool,
+}
+
+impl Reinvite {
+    /// The manual of WSO2 Identity Server resends an invitation as if it were a reset by link, which its code refuses. Here that is the
+    /// invitation of whoever was invited, by link.
+    fn is_as_in_the_manual(&self) -> bool {
+        (self.purpose, self.method) == (Purpose::PasswordReset, Method::EmailLink)
+    }
+
+    fn is_meant(&self, invitation: &Invitation) -> bool {
+        (invitation.purpose, invitation.method) == (self.purpose, self.method)
+            || invitation.purpose == Purpose::Onboarding && self.is_as_in_the_manual()
+    }
+
+    fn invites_anew(&self, awaited: Option<Purpose>) -> bool {
+        let invites = self.purpose == Purpose::Onboarding && self.anew || self.is_as_in_the_manual();
+        invites && awaited == Some(Purpose::Onboarding)
+    }
+}
+
+/// What there is of an account.
+pub(super) struct Standing {
+    pub(super) account: Option<Account>,
+    /// The live one, else the newest.
+    pub(super) invitation: Option<Invitation>,
+    pub(super) at: Timestamp,
+}
+
+impl Standing {
+    fn status(&self) -> Option<Status> {
+        self.invitation.as_ref().map(|invitation| invitation.status_at(self.at))
+    }
+
+    /// The invitation that is not over.
+    pub(super) fn live(&self) -> Option<&Invitation> {
+        let is_live = matches!(self.status(), Some(Status::Provisioning | Status::Pending | Status::Accepting));
+        self.invitation.as_ref().filter(|_| is_live)
+    }
+
+    /// What a password is awaited for.
+    pub(super) fn awaited(&self) -> Option<Purpose> {
+        self.account.as_ref().and_then(|account| account.awaits)
+    }
+
+    /// Whether we hold or want the lock that setting the password lifts.
+    pub(super) fn is_locked_by_us(&self) -> bool {
+        self.account.as_ref().and_then(|account| account.lock_reason).is_some_and(LockReason::ends_with_acceptance)
+    }
+
+    /// The invitation that is resent, if there is one that was meant: live, run out or failed.
+    fn resendable(&self, command: &Reinvite) -> Option<&Invitation> {
+        let is_over = matches!(self.status(), Some(Status::Accepted | Status::Revoked));
+        self.invitation.as_ref().filter(|invitation| !is_over && command.is_meant(invitation))
+    }
+}
+
+impl Service {
+    /// Resends the account's invitation if it is of this purpose and method, or else invites the account anew if that is wanted and it
+    /// still waits for its first password. Writes what belongs to it `alongside`. The account's lock stays as it is.
+    ///
+    /// # Errors
+    /// [`Refusal::NothingToResend`], also when the directory knows no such user; what resending and issuing refuse; or a failure.
+    pub async fn reinvite(
+        &self,
+        caller: &Caller,
+        command: Reinvite,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
+        let standing = self.standing(caller, &command.realm, &command.username).await?;
+        let sent = if let Some(seen) = standing.resendable(&command) {
+            let change = Resend { method: Some(command.method), ..Resend::default() };
+            self.resend_seen(caller, seen.clone(), change, alongside).await
+        } else if standing.live().is_none() && command.invites_anew(standing.awaited()) {
+            self.issue(caller, anew(&command, &standing), alongside).await
+        } else {
+            Err(Refusal::NothingToResend.into())
+        };
+        match sent {
+            Err(ServiceError::Refused(Refusal::UserNotFound)) => Err(Refusal::NothingToResend.into()),
+            // Somebody else has just done it: from here on that is "too soon".
+            Err(ServiceError::Refused(Refusal::InvitationExists(_))) => {
+                let settings = self.settings(&caller.tenant).await?;
+                Err(Refusal::ResendTooSoon(Duration::from_secs(settings.resend.cooldown_seconds.into())).into())
+            }
+            sent => sent,
+        }
+    }
+
+    /// What there is of the account of this name.
+    pub(super) async fn standing(
+        &self,
+        caller: &Caller,
+        realm: &Realm,
+        username: &Username,
+    ) -> ServiceResult<Standing> {
+        let (tenant, key) = (caller.tenant.clone(), AccountKey::new(realm, username));
+        self.store
+            .read(move |conn| {
+                let at = conn.now()?;
+                let account = accounts::find(conn, &tenant, &key)?;
+                let invitation = match invitations::find_live(conn, &tenant, &key)? {
+                    Some(live) => Some(live),
+                    None => invitations::find_newest(conn, &tenant, &key)?,
+                };
+                Ok(Standing { account, invitation, at })
+            })
+            .await
+    }
+}
+
+/// The new invitation of an account that has none: as the settings have it, the lock left as it is.
+fn anew(command: &Reinvite, standing: &Standing) -> Issue {
+    let account = standing.account.as_ref();
+    Issue {
+        user: NamedUser {
+            username: account.map_or_else(|| command.username.clone(), |account| account.username.clone()),
+            realm: account.map_or_else(|| command.realm.clone(), |account| account.realm.clone()),
+            id: account.and_then(|account| account.user_id.clone()),
+            email: None,
+            phone: None,
+            display_name: None,
+            locale: None,
+        },
+        purpose: Purpose::Onboarding,
+        method: Some(command.method),
+        expires_in_minutes: None,
+        lock_account: Some(standing.is_locked_by_us()),
+        delivery: None,
+        send_at: None,
+        redirect_url: None,
+        metadata: "{}".to_owned(),
+        if_exists: IfExists::Fail,
+    }
+}
