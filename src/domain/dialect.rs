@@ -73,6 +73,8 @@ impl Dialect {
             realm_in: RealmIn::Domain,
             lock_attribute: "urn:scim:wso2:schema:accountLocked".to_owned(),
             marks_verified: true,
+            // The only one that its description of the API knows.
+            patch_style: PatchStyle::Value,
             ..Self::plain()
         }
     }

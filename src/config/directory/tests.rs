@@ -32,6 +32,7 @@ fn wso2_is_scim_with_other_presets() {
     );
     assert_eq!((wso2.default_tenant.as_str(), wso2.dialect.realm_in), ("carbon.super", RealmIn::Domain));
     assert_eq!(wso2.dialect.lock_attribute, "urn:scim:wso2:schema:accountLocked");
+    assert_eq!(wso2.dialect.patch_style, PatchStyle::Value);
     assert!(wso2.dialect.marks_verified && wso2.dialect.lock_details.is_empty());
     assert!(matches!(wso2.credential, DirectoryCredential::Basic { username, .. } if username == "invited"));
 }
@@ -48,7 +49,7 @@ fn every_preset_can_be_overruled() {
         lock_attribute = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:accountLocked"
         lock_details = ["lockedReason"]
         marks_verified = false
-        patch_style = "value"
+        patch_style = "path"
         content_type = "application/json"
         marker_attribute = "urn:scim:wso2:schema:lastAcceptance"
         "#,
@@ -57,7 +58,7 @@ fn every_preset_can_be_overruled() {
     let Dialect { realm_in, lock_details, marks_verified, patch_style, media_type, .. } = wso2.dialect;
     assert_eq!(
         (wso2.default_tenant.as_str(), realm_in, patch_style),
-        ("example.com", RealmIn::Username, PatchStyle::Value)
+        ("example.com", RealmIn::Username, PatchStyle::Path)
     );
     assert_eq!((lock_details, marks_verified, media_type), (vec![LockDetail::LockedReason], false, MediaType::Json));
 }

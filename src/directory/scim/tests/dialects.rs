@@ -21,7 +21,12 @@ fn access(dialect: &Dialect, extension: Value) -> Access {
 }
 
 fn all_writable() -> Dialect {
-    Dialect { lock_details: vec![LockDetail::LockedReason, LockDetail::AccountState], ..Dialect::wso2() }
+    Dialect { lock_details: LockDetail::ALL.to_vec(), ..by_path() }
+}
+
+/// WSO2's dialect with one operation for each attribute.
+fn by_path() -> Dialect {
+    Dialect { patch_style: PatchStyle::Path, ..Dialect::wso2() }
 }
 
 #[test]
@@ -103,8 +108,8 @@ async fn the_lock_goes_where_the_dialect_has_it() {
     let reason = Some(LockReason::PendingAskPassword);
     assert_eq!(lock(Dialect::plain(), reason).await, ["active=false"]);
     assert_eq!(lock(Dialect::plain(), None).await, ["active=true"]);
-    assert_eq!(lock(Dialect::wso2(), reason).await, ["urn:scim:wso2:schema:accountLocked=true"]);
-    assert_eq!(lock(Dialect::wso2(), None).await, ["urn:scim:wso2:schema:accountLocked=false"]);
+    assert_eq!(lock(by_path(), reason).await, ["urn:scim:wso2:schema:accountLocked=true"]);
+    assert_eq!(lock(by_path(), None).await, ["urn:scim:wso2:schema:accountLocked=false"]);
 }
 
 #[tokio::test]
@@ -127,7 +132,7 @@ async fn the_reason_and_the_state_are_written_where_they_can_be() {
 #[tokio::test]
 async fn password_unlock_and_the_proved_channel_are_one_patch() {
     let server = accepting().await;
-    set_password(&with_dialect(&server, Dialect::wso2()), true).await.unwrap();
+    set_password(&with_dialect(&server, by_path()), true).await.unwrap();
     let expected = [
         r#"password="N3w-S3cret!""#,
         "urn:scim:wso2:schema:accountLocked=false",
@@ -135,7 +140,7 @@ async fn password_unlock_and_the_proved_channel_are_one_patch() {
     ];
     assert_eq!(sent(&server).await, expected);
     let server = accepting().await;
-    set_password(&with_dialect(&server, Dialect { marks_verified: false, ..Dialect::wso2() }), false).await.unwrap();
+    set_password(&with_dialect(&server, Dialect { marks_verified: false, ..by_path() }), false).await.unwrap();
     assert_eq!(sent(&server).await, [r#"password="N3w-S3cret!""#]);
 }
 
@@ -143,7 +148,6 @@ async fn password_unlock_and_the_proved_channel_are_one_patch() {
 async fn a_patch_can_be_one_object_in_plain_json() {
     let server = accepting().await;
     let dialect = Dialect {
-        patch_style: PatchStyle::Value,
         media_type: MediaType::Json,
         marker_attribute: Some(format!("{WSO2}:lastAcceptance")),
         ..Dialect::wso2()
