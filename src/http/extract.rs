@@ -163,11 +163,6 @@ pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserialize
     deserializer.deserialize_map(AsMap(PhantomData))
 }
 
-/// As a list's `deserialize_with`: objects, not arrays in their place.
-pub(super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Vec::<Object<T>>::deserialize(deserializer)?.into_iter().map(|Object(value)| value).collect())
-}
-
 fn malformed() -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not one JSON value.")
 }

@@ -59,7 +59,7 @@ impl Answer {
     /// A created thing that nothing is said of.
     pub(super) fn created() -> Self {
         let status = StatusCode::CREATED.as_u16();
-        Self { status, location: None, body: String::new(), content: Content::Nothing, account: None }
+        Self { status, location: None, code: None, body: String::new(), content: Content::Nothing, account: None }
     }
 
     /// A created thing, with a text for whoever asked for it.
