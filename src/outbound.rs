@@ -3,6 +3,7 @@
 //! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
 
 pub mod guard;
+pub mod token;
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 //!
 //! What a driver reads is what its section may hold: a key that is given and not read belongs to another driver, and is named.
 
+mod http;
+
 use std::collections::BTreeSet;
 
 use url::Url;
@@ -11,14 +13,14 @@ use super::{GatewayConfig, OutboundConfig, sections};
 use crate::domain::secret::Secret;
 use crate::domain::text::one_line;
 use crate::gateway::{
-    AwsAccount, EmailDriver, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, Ses, SmsDriver, Sns, Twilio,
+    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, Ses, SmsDriver, Sns, Twilio,
     TwilioSender, Vonage, Webhook,
 };
 
 /// What makes a driver of a section; `None` when something is missing or wrong, which is noted.
 type Make<D> = fn(&mut Section<'_>) -> Option<D>;
 
-const EMAIL: [(&str, Make<EmailDriver>); 7] = [
+const EMAIL: [(&str, Make<EmailDriver>); 8] = [
     ("webhook", |section| section.webhook().map(EmailDriver::Webhook)),
     ("sendgrid", sendgrid),
     ("ses", ses),
@@ -26,13 +28,15 @@ const EMAIL: [(&str, Make<EmailDriver>); 7] = [
     ("postmark", postmark),
     ("mailgun", mailgun),
     ("mailpit", mailpit),
+    ("http", |section| section.http(Http::check_email).map(EmailDriver::Http)),
 ];
 
-const SMS: [(&str, Make<SmsDriver>); 4] = [
+const SMS: [(&str, Make<SmsDriver>); 5] = [
     ("webhook", |section| section.webhook().map(SmsDriver::Webhook)),
     ("twilio", twilio),
     ("vonage", vonage),
     ("sns", sns),
+    ("http", |section| section.http(Http::check_sms).map(SmsDriver::Http)),
 ];
 
 pub(super) fn email(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<EmailDriver>> {
@@ -66,7 +70,7 @@ fn gateway<D>(
     let timeout = sections::timeout(section.layers, &section.key("timeout_ms"));
     let driver = make(&mut section);
     for stray in section.unread() {
-        section.fail(&stray, &format!("does not go with the driver {chosen}"));
+        section.fail(&stray, &format!("does not go with the driver {chosen}, or not with the other keys"));
     }
     Some(GatewayConfig { driver: driver?, timeout })
 }

@@ -14,7 +14,13 @@ const DEFAULTS: &str = include_str!("default.toml");
 const ENV_PREFIX: &str = "INVITED__";
 
 /// Lists of whole numbers; an empty list in `default.toml` does not say what it is a list of, and all others are of texts.
-const NUMBER_LISTS: [&str; 1] = ["defaults.reminders.minutes_before_expiry"];
+const NUMBER_LISTS: [&str; 5] = [
+    "defaults.reminders.minutes_before_expiry",
+    "email.http.accepted_statuses",
+    "email.http.retried_statuses",
+    "sms.http.accepted_statuses",
+    "sms.http.retried_statuses",
+];
 
 /// One key's value. No `Debug`: it may be a secret.
 struct Entry {
@@ -145,6 +151,15 @@ impl Layers {
     pub(super) fn texts(&self, key: &str) -> Vec<String> {
         let list = self.value(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    pub(super) fn numbers<T: TryFrom<i64>>(&mut self, key: &str, range: RangeInclusive<i64>) -> Vec<T> {
+        let list = self.value(key).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let numbers: Vec<i64> = list.iter().filter_map(Value::as_integer).collect();
+        if !numbers.iter().all(|number| range.contains(number)) {
+            self.fail(key, format_args!("can only have {} to {}", range.start(), range.end()));
+        }
+        numbers.into_iter().filter_map(|number| T::try_from(number).ok()).collect()
     }
 
     pub(super) fn number<T: TryFrom<i64> + Default>(&mut self, key: &str, range: RangeInclusive<i64>) -> T {

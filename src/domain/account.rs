@@ -37,6 +37,8 @@ text_enum!(
         /// We saw the account active and are about to lock it: after a crash, a lock found there is ours.
         Intended = "intended",
         Held = "held",
+        /// It was ours and is not needed any more: lifted unless an administrator has made it theirs meanwhile.
+        Released = "released",
         /// It was inactive before we came; somebody else's, never lifted by us.
         Foreign = "foreign",
     }
@@ -159,9 +161,10 @@ pub const fn sync_step(wants_lock: bool, hold: Hold, access: Access) -> SyncStep
         (_, Access::Barred, _) => SyncStep::LeaveForeign,
         (true, Access::Usable, _) => SyncStep::Lock,
         (false, Access::Usable, _) => SyncStep::Nothing,
-        (true, _, Hold::Intended | Hold::Held) => SyncStep::Nothing,
+        (true, _, Hold::Intended | Hold::Held | Hold::Released) => SyncStep::Nothing,
+        (false, Access::LockedByAdministrator, Hold::Released) => SyncStep::LeaveForeign,
         // That of an administrator too: it is an administrator who asks us for that.
-        (false, _, Hold::Intended | Hold::Held) => SyncStep::Unlock,
+        (false, _, Hold::Intended | Hold::Held | Hold::Released) => SyncStep::Unlock,
         (_, _, Hold::None | Hold::Foreign) => SyncStep::LeaveForeign,
     }
 }
@@ -173,9 +176,10 @@ mod tests {
     #[test]
     fn only_our_lock_is_ever_lifted() {
         for hold in Hold::ALL {
-            let ours = matches!(hold, Hold::Intended | Hold::Held);
+            let ours = matches!(hold, Hold::Intended | Hold::Held | Hold::Released);
             for access in [Access::Locked, Access::LockedByAdministrator] {
-                assert_eq!(sync_step(false, *hold, access) == SyncStep::Unlock, ours, "{hold:?}");
+                let theirs = *hold == Hold::Released && access == Access::LockedByAdministrator;
+                assert_eq!(sync_step(false, *hold, access) == SyncStep::Unlock, ours && !theirs, "{hold:?}");
             }
         }
     }

@@ -97,6 +97,7 @@ impl Dialect<'_> {
         let means = row.map_or_else(|| usual(answer.status), |(_, means)| *means);
         let code = match code {
             Some(code) => format!("{}_{code}", self.vendor),
+            None if self.accepts(answer.status) => "refused_in_answer".to_owned(),
             None if matches!(answer.status, 401 | 403) => "gateway_unauthorized".to_owned(),
             None => format!("http_{}", answer.status),
         };

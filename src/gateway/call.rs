@@ -7,7 +7,7 @@ use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use super::Outcome;
-use super::answer::{Answer, Dialect};
+use super::answer::Answer;
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
 use crate::outbound::{self, OutboundError};
@@ -29,15 +29,6 @@ impl Line {
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// Sends the request, if there is one, and judges what comes back.
-    pub(super) async fn exchange(&self, request: Result<RequestBuilder, Outcome>, dialect: &Dialect<'_>) -> Outcome {
-        let answer = match request {
-            Ok(request) => self.ask(request).await,
-            Err(outcome) => return outcome,
-        };
-        answer.map_or_else(|outcome| outcome, |answer| dialect.judge(&answer))
     }
 
     /// The answer to a request, or what it means that there is none.

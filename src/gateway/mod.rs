@@ -6,6 +6,7 @@
 mod answer;
 mod aws;
 mod call;
+mod http;
 mod mailgun;
 mod mailpit;
 mod postmark;
@@ -28,10 +29,11 @@ use reqwest::RequestBuilder;
 use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
 use crate::outbound::OutboundError;
-use answer::Dialect;
+use answer::Answer;
 use call::Line;
 
 pub use aws::AwsAccount;
+pub use http::{Authentication, HeaderName, Http, HttpBody, HttpProblem, HttpRules, Method};
 pub use mailgun::Mailgun;
 pub use mailpit::Mailpit;
 pub use postmark::Postmark;
@@ -99,6 +101,7 @@ pub enum EmailDriver {
     Postmark(Postmark),
     Mailgun(Mailgun),
     Mailpit(Mailpit),
+    Http(Box<Http>),
 }
 
 impl EmailGateway {
@@ -112,12 +115,20 @@ impl EmailGateway {
 
     /// Hands one message over.
     pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
-        self.line.exchange(self.driver.request(&self.line, message), &self.driver.dialect()).await
+        let Self { line, driver } = self;
+        let outcome = match driver.request(line, message).await {
+            Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
+            Err(outcome) => outcome,
+        };
+        if let EmailDriver::Http(http) = driver {
+            http.heed(&outcome).await;
+        }
+        outcome
     }
 }
 
 impl EmailDriver {
-    fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
+    async fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
         let client = line.client();
         Ok(match self {
             Self::Webhook(webhook) => webhook.email(client, message),
@@ -127,11 +138,12 @@ impl EmailDriver {
             Self::Postmark(postmark) => postmark.request(client, message),
             Self::Mailgun(mailgun) => mailgun.request(client, message),
             Self::Mailpit(mailpit) => mailpit.request(client, message),
+            Self::Http(http) => http.email(line, message).await?,
         })
     }
 
-    const fn dialect(&self) -> Dialect<'_> {
-        match self {
+    fn judge(&self, answer: &Answer) -> Outcome {
+        let dialect = match self {
             Self::Webhook(_) => webhook::DIALECT,
             Self::SendGrid(_) => sendgrid::DIALECT,
             Self::Ses(_) => ses::DIALECT,
@@ -139,7 +151,9 @@ impl EmailDriver {
             Self::Postmark(_) => postmark::DIALECT,
             Self::Mailgun(_) => mailgun::DIALECT,
             Self::Mailpit(_) => mailpit::DIALECT,
-        }
+            Self::Http(http) => return http.judge(answer),
+        };
+        dialect.judge(answer)
     }
 }
 
@@ -155,6 +169,7 @@ pub enum SmsDriver {
     Twilio(Twilio),
     Vonage(Vonage),
     Sns(Sns),
+    Http(Box<Http>),
 }
 
 impl SmsGateway {
@@ -168,27 +183,38 @@ impl SmsGateway {
 
     /// Hands one message over.
     pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
-        self.line.exchange(self.driver.request(&self.line, message), &self.driver.dialect()).await
+        let Self { line, driver } = self;
+        let outcome = match driver.request(line, message).await {
+            Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
+            Err(outcome) => outcome,
+        };
+        if let SmsDriver::Http(http) = driver {
+            http.heed(&outcome).await;
+        }
+        outcome
     }
 }
 
 impl SmsDriver {
-    fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
+    async fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
         let client = line.client();
         Ok(match self {
             Self::Webhook(webhook) => webhook.sms(client, message),
             Self::Twilio(twilio) => twilio.request(client, message),
             Self::Vonage(vonage) => vonage.request(client, message),
             Self::Sns(sns) => sns.request(line, message)?,
+            Self::Http(http) => http.sms(line, message).await?,
         })
     }
 
-    const fn dialect(&self) -> Dialect<'_> {
-        match self {
+    fn judge(&self, answer: &Answer) -> Outcome {
+        let dialect = match self {
             Self::Webhook(_) => webhook::DIALECT,
             Self::Twilio(_) => twilio::DIALECT,
             Self::Vonage(_) => vonage::DIALECT,
             Self::Sns(_) => sns::DIALECT,
-        }
+            Self::Http(http) => return http.judge(answer),
+        };
+        dialect.judge(answer)
     }
 }

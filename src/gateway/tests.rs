@@ -1,6 +1,7 @@
 //! What each vendor gets, and what each of its answers means.
 
 mod email;
+mod http;
 mod sms;
 
 use std::sync::Arc;
@@ -25,20 +26,22 @@ fn secret(text: &str) -> Secret {
     Secret::new(text.to_owned())
 }
 
-async fn send_email(driver: EmailDriver) -> Outcome {
-    let to = Email::parse("alex@example.com").unwrap();
-    let message = EmailMessage {
+fn message_to(to: &Email) -> EmailMessage<'_> {
+    EmailMessage {
         message_id: "msg_1",
         tenant: "acme.example",
         kind: "invitation_email_link",
-        to: &to,
+        to,
         to_name: Some("Alex"),
         subject: "Set your password",
         text: "text & more",
         html: "<p>html</p>",
-    };
+    }
+}
+
+async fn send_email(driver: EmailDriver) -> Outcome {
     let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
-    gateway.send(&message).await
+    gateway.send(&message_to(&Email::parse("alex@example.com").unwrap())).await
 }
 
 /// A vendor that gives one answer to everything.

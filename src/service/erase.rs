@@ -73,7 +73,8 @@ impl Service {
 
     async fn unlock_in_directory(&self, account: &Account) -> ServiceResult<()> {
         // A worker may be about to lock: it has to find out by itself that this is no longer wanted.
-        let is_settled = account.hold == Hold::Held || account.directory == DirectorySync::Failed;
+        let is_settled =
+            matches!(account.hold, Hold::Held | Hold::Released) || account.directory == DirectorySync::Failed;
         let unlocked = tokio::time::timeout(UNLOCK_DEADLINE, self.try_to_unlock(account)).await;
         match unlocked {
             Ok(Ok(())) if is_settled => Ok(()),
@@ -113,7 +114,7 @@ impl Erasure {
         };
         let now = conn.now()?;
         self.end_live(conn, now)?;
-        let holds = matches!(account.hold, Hold::Held | Hold::Intended);
+        let holds = matches!(account.hold, Hold::Held | Hold::Intended | Hold::Released);
         let is_unlocked = self.unlocked == Some(account.version);
         if holds && !is_unlocked && (self.unlock || account.lock_reason.is_none()) {
             if account.lock_reason.is_some() {

@@ -56,7 +56,7 @@ fn revoke(conn: &mut Connection, caller: &Caller, id: InvitationId, unlock: bool
     outbox::supersede(conn, id, now)?;
     note(conn, &caller.actor, now, ("invitation.revoked", if unlock { "unlock" } else { "" }), &current)?;
     if unlock && account.lock_reason.is_some_and(LockReason::ends_with_acceptance) {
-        accounts::want_lock(conn, &account, None, now)?;
+        accounts::release_lock(conn, &account, now)?;
         enqueue_sync(conn, &account, Some(id), now)?;
         note(conn, &caller.actor, now, ("account.unlocked", "revoked"), &current)?;
     }

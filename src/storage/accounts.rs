@@ -95,6 +95,19 @@ pub fn want_lock(
     Ok(())
 }
 
+/// Wants our lock lifted, and nobody else's: where the directory says that an administrator has made it theirs, it stays.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn release_lock(conn: &mut Connection, account: &Account, now: Timestamp) -> Result<(), StorageError> {
+    want_lock(conn, account, None, now)?;
+    let key = account.key();
+    let target =
+        a::table.find((account.tenant.as_str(), &key.realm, &key.username)).filter(a::hold.eq(Hold::Held.as_str()));
+    on_backend!(conn, |c| diesel::update(target).set(a::hold.eq(Hold::Released.as_str())).execute(c))?;
+    Ok(())
+}
+
 /// What a look into the directory, or a change there, told us.
 pub struct Observation<'a> {
     pub lock_reason: Option<LockReason>,

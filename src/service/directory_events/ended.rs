@@ -99,7 +99,7 @@ pub(super) fn by_password(conn: &mut Connection, ending: &Ending) -> ServiceResu
     accounts::clear_budget(conn, &account.tenant, &account.key())?;
     ending.record(conn, "account.password_set", "")?;
     if is_ours {
-        accounts::want_lock(conn, account, None, *now)?;
+        accounts::release_lock(conn, account, *now)?;
         enqueue_sync(conn, account, ending.newest(), *now)?;
         let detail = RevokeReason::PasswordSetElsewhere.as_str();
         match ending.open.first() {
