@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::attempt::Of;
 use super::redeem::{Code, Proof, check_open, genuine_era};
-use super::{Caller, Refusal, Service, ServiceResult};
+use super::{Caller, Failure, Refusal, Service, ServiceResult};
 use crate::domain::grace::Era;
 use crate::domain::ids::{AccountKey, TenantId};
 use crate::domain::invitation::{Invitation, Method, Over};
@@ -48,21 +48,26 @@ impl Service {
     /// [`Refusal::InvalidOrExpired`] for whatever is not a genuine secret, or a code that somebody redeemed; a genuine one may be
     /// [`Refusal::Over`] (never for having expired), [`Refusal::NotReady`] or [`Refusal::AcceptInProgress`]. Failures that are uniform
     /// take at least the configured floor.
-    pub async fn examine(&self, caller: &Caller, proof: Proof) -> ServiceResult<Examined> {
+    pub async fn examine(self: &Arc<Self>, caller: &Caller, proof: Proof) -> ServiceResult<Examined> {
         let started = Instant::now();
-        let examined = self.examined(caller, proof).await;
+        let examined = self.recognise(caller, proof).await.and_then(|shown| {
+            let is_expired = has_run_out(&shown.seen, self.clock.now())?;
+            Ok(Examined { invitation: shown.seen, method: shown.method, is_expired })
+        });
         self.even_out(started, examined).await
-    }
-
-    async fn examined(&self, caller: &Caller, proof: Proof) -> ServiceResult<Examined> {
-        let shown = self.recognise(caller, proof).await?;
-        let is_expired = has_run_out(&shown.seen, self.clock.now())?;
-        Ok(Examined { invitation: shown.seen, method: shown.method, is_expired })
     }
 
     /// Finds out whose secret it is, with what the invitation is like; whether that allows anything is for the caller to judge. A code
     /// that was redeemed is nobody's any more.
-    pub(super) async fn recognise(&self, caller: &Caller, proof: Proof) -> ServiceResult<Shown> {
+    ///
+    /// Runs to its end even when the caller hangs up, so that the attempt of a right code is given back.
+    pub(super) async fn recognise(self: &Arc<Self>, caller: &Caller, proof: Proof) -> ServiceResult<Shown> {
+        let (service, caller) = (Arc::clone(self), caller.clone());
+        let recognising = tokio::spawn(async move { service.recognised(&caller, proof).await });
+        recognising.await.map_err(|_| Failure::Cancelled)?
+    }
+
+    async fn recognised(&self, caller: &Caller, proof: Proof) -> ServiceResult<Shown> {
         match proof {
             Proof::Token(token) => {
                 if let Some(link) = LinkToken::parse(&token) {

@@ -42,7 +42,7 @@ impl Service {
     }
 
     /// The invitation, with a grant that counts.
-    async fn open(&self, caller: &Caller, proof: Proof) -> ServiceResult<(Invitation, Method)> {
+    async fn open(self: &Arc<Self>, caller: &Caller, proof: Proof) -> ServiceResult<(Invitation, Method)> {
         let Shown { seen, method, secret } = self.recognise(caller, proof).await?;
         if seen.status == Status::Accepting && self.grant_lives(&seen) {
             // Whoever has the secret may go on once the lease has lapsed: the saga knows.

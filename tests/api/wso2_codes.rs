@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, Settings, TestApp};
 use crate::wso2_recovery::Invited;
 
 pub(crate) const INTROSPECT: &str = "/api/identity/user/v1.0/introspect-code";
@@ -104,5 +104,25 @@ async fn a_code_that_was_redeemed_or_withdrawn_is_over() {
         app.post(path, used.code()).await.fault(400, "18001");
         app.post(path, withdrawn.code()).await.fault(400, "18023");
     }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_a_resend_left_good_is_what_it_was() {
+    let app = TestApp::with(Settings { defaults: "resend = { tolerance_minutes = 10 }", ..Settings::default() }).await;
+    let otp = Invited::by(&app, "email_otp", json!({})).await;
+    app.advance(Duration::from_mins(1));
+    let resend = format!("/v1/invitations/{}/resend", otp.id.as_str().unwrap());
+    app.post(&resend, json!({"method": "email_link"})).await.ok(200);
+    app.work().await;
+    let link = json!({"code": app.gateway.last_token().await});
+    let scenario = async |body| app.post(INTROSPECT, body).await.ok(202)["recoveryScenario"].clone();
+    assert_eq!(scenario(link.clone()).await, "ASK_PASSWORD");
+    assert_eq!(scenario(otp.code()).await, "ASK_PASSWORD_VIA_EMAIL_OTP");
+    app.post(VALIDATE, otp.code()).await.ok(202);
+    otp.set(&app, PASSWORD).await.ok(200);
+    app.post(INTROSPECT, otp.code()).await.fault(400, "18001");
+    app.post(INTROSPECT, link).await.fault(400, "18001");
+    app.work().await;
     app.finish().await;
 }

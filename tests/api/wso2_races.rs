@@ -1,5 +1,7 @@
 //! Many callers at once at WSO2's routes that take a code.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -71,5 +73,18 @@ async fn a_code_is_redeemed_or_sets_the_password_and_never_both() {
         assert_eq!(passwords_set(&app).len() - before, sets);
     }
     app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_while_a_right_code_is_examined_loses_no_attempt() {
+    let app = TestApp::spawn().await;
+    let otp = Invited::by(&app, "email_otp", json!({})).await;
+    for patience in (0..40).map(Duration::from_millis) {
+        let request = app.request("POST", VALIDATE).bearer_auth(app.token()).json(&otp.code());
+        request.timeout(patience / 4).send().await.ok();
+    }
+    otp.validate(&app).await.ok(202);
+    assert_eq!(otp.budgets(&app).await, (json!(5), json!(0)));
     app.finish().await;
 }

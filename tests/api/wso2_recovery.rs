@@ -230,7 +230,7 @@ async fn a_password_that_our_rules_refuse_uses_nothing_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_the_directory_refused_the_key_is_good_for_as_long_as_its_invitation() {
+async fn after_the_directory_refused_a_key_is_good_for_as_long_as_its_invitation() {
     let app = TestApp::spawn().await;
     for method in ["email_link", "email_otp"] {
         let invited = Invited::by(&app, method, json!({})).await;
@@ -265,6 +265,21 @@ async fn after_the_directory_refused_the_key_is_good_for_as_long_as_its_invitati
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_the_directory_refused_a_code_is_good_on_every_path() {
+    let app = TestApp::spawn().await;
+    let otp = Invited::by(&app, "email_otp", json!({})).await;
+    app.directory.refuse_next("PATCH", 400, json!({"scimType": "invalidValue"}));
+    let description = otp.set(&app, PASSWORD).await.fault(400, "20035");
+    assert_eq!(description, "The directory does not allow the password.");
+    let login = json!({"username": otp.user.username, "otp": otp.secret});
+    let login = app.post("/v1/otp-logins", login).await.ok(200);
+    assert_eq!(login["outcome"], "password_setup_required");
+    app.set_password(login["grant"].as_str().unwrap(), PASSWORD).await.ok(200);
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_outcome_is_left_to_the_same_key() {
     let app = TestApp::spawn().await;
     for method in ["email_link", "email_otp"] {
@@ -280,6 +295,24 @@ async fn an_unknown_outcome_is_left_to_the_same_key() {
         invited.set(&app, PASSWORD).await.ok(200);
     }
     app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_whose_account_is_not_locked_yet_has_to_wait() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.try_issue(&user, json!({"method": "email_otp", "delivery": "return"})).await.ok(201);
+    let (id, secret) = (issued["id"].clone(), issued["secret"]["otp"].as_str().unwrap().to_owned());
+    let otp = Invited { user, id, secret, is_code: true };
+    for reply in [otp.validate(&app).await, otp.set(&app, PASSWORD).await] {
+        assert!(reply.header("retry-after").parse::<u64>().is_ok());
+        reply.fault(409, "invitation_not_ready");
+    }
+    app.post(VALIDATE, otp.guess()).await.fault(400, "18001");
+    app.work().await;
+    otp.validate(&app).await.ok(202);
+    assert_eq!(otp.budgets(&app).await, (json!(4), json!(1)));
     app.finish().await;
 }
 
