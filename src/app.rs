@@ -68,6 +68,7 @@ impl App {
             failure_floor: config.server.failure_floor,
             retention: config.retention,
             webhooks: Arc::clone(&webhooks),
+            vendors: std::mem::take(&mut config.vendors),
         }));
         let worker = Worker::new(delivery::Parts {
             store,

@@ -3,6 +3,7 @@
 //! The only module that reads the environment. Every problem is reported, by the name under which the key was written;
 //! no message repeats a value, since the value may be a secret. What holds a secret has no `Debug`.
 
+mod callbacks;
 mod checks;
 mod directory;
 mod gateways;
@@ -27,6 +28,7 @@ use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::domain::wso2::Wso2Version;
+use crate::gateway::receipts::Vendors;
 use crate::gateway::{EmailDriver, SmsDriver};
 use layers::Layers;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub email: Option<GatewayConfig<EmailDriver>>,
     /// `None`: no text messages are sent.
     pub sms: Option<GatewayConfig<SmsDriver>>,
+    /// Those that report what became of messages.
+    pub vendors: Box<Vendors>,
     pub directory: DirectoryConfig,
     pub outbound: OutboundConfig,
     pub webhooks: WebhooksConfig,
@@ -57,6 +61,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
+    /// Where others find the service.
+    pub public_url: Option<Url>,
     /// A failed redemption takes at least this long.
     pub failure_floor: Duration,
     /// 0 is no limit.

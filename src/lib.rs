@@ -6,7 +6,7 @@
 //! ```text
 //! main, app, sandbox → everything
 //! http               → service, domain, outbound, clock, entropy
-//! service            → storage, directory, webhook, templates, domain, clock, entropy, failpoint
+//! service            → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint
 //! delivery           → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint
 //! storage            → domain, clock, entropy
 //! directory, gateway → domain, outbound, clock

@@ -10,6 +10,7 @@ use jsonwebtoken::Algorithm;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::callbacks;
 use super::checks::{self, MASTER_KEY_HINT};
 use super::directory;
 use super::gateways;
@@ -26,8 +27,10 @@ use crate::storage::outbox::LEASE;
 
 pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
     let outbound = OutboundConfig { allow_insecure_http: layers.flag("outbound.allow_insecure_http") };
+    let server = server(layers);
     Config {
-        server: server(layers),
+        vendors: Box::new(callbacks::vendors(layers, &server, outbound)),
+        server,
         database: database(layers, pgsslmode),
         secrets: secrets(layers),
         auth: auth(layers, outbound),
@@ -52,12 +55,26 @@ fn server(layers: &mut Layers) -> ServerConfig {
     });
     ServerConfig {
         listen,
+        public_url: public_url(layers),
         public_calls_per_minute: layers.number("server.public_calls_per_minute", 0..=1_000_000),
         trusted_proxies: ip_ranges(layers, "server.trusted_proxies"),
         failure_floor: layers.millis("server.failure_floor_ms", 0..=10_000),
         shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
         workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
     }
+}
+
+fn public_url(layers: &mut Layers) -> Option<Url> {
+    const KEY: &str = "server.public_url";
+    let text = layers.optional_text(KEY)?;
+    let url = Url::parse(&text).ok().filter(|url| {
+        let has_more = url.query().is_some() || url.fragment().is_some() || !url.username().is_empty();
+        matches!(url.scheme(), "https" | "http") && url.has_host() && !has_more
+    });
+    if url.is_none() {
+        layers.fail(KEY, "must be a URL such as https://invited.example.com, without a query");
+    }
+    url
 }
 
 fn ip_ranges(layers: &mut Layers, key: &str) -> Vec<IpRange> {

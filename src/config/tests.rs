@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: what is accepted, what a start is refused for, and in which words.
 
+mod callbacks;
 mod gateways;
 
 use std::io::Write as _;

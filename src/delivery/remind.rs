@@ -1,7 +1,6 @@
-//! Reminders, judged when they are due: one is pointless when its message never went out, or when the next one is due as well.
+//! Reminders, judged when they are due: one is pointless when its message never went out or came back, or when the next one is due as well.
 
 use super::audit;
-use crate::domain::message::DeliveryState;
 use crate::domain::time::Timestamp;
 use crate::storage::deliveries::{self, Delivery};
 use crate::storage::outbox::{self, Claimed, Settlement};
@@ -31,7 +30,7 @@ fn pointless(conn: &mut Connection, kept: &[Claimed], row: &Claimed) -> Result<O
         return Ok(Some("overtaken"));
     }
     let message = deliveries::current_messages(conn, &row.tenant, &[invitation])?.pop();
-    let went_out = |message: Delivery| message.generation == row.generation && message.state == DeliveryState::Sent;
+    let went_out = |message: Delivery| message.generation == row.generation && message.state.went_out();
     if !message.is_some_and(went_out) {
         return Ok(Some("message_not_sent"));
     }

@@ -147,6 +147,8 @@ text_enum!(
         MessageSending = "message_sending",
         MessageRetrying = "message_retrying",
         MessageSent = "message_sent",
+        MessageDelivered = "message_delivered",
+        MessageBounced = "message_bounced",
         MessageFailed = "message_failed",
         MessageExpired = "message_expired",
     }
@@ -175,6 +177,7 @@ impl FindingCode {
             | Self::AttemptsUsedUp
             | Self::AccountAttemptsUsedUp
             | Self::CodeSpent
+            | Self::MessageBounced
             | Self::MessageFailed
             | Self::MessageExpired => Severity::Blocking,
             Self::DirectorySyncPending
@@ -200,7 +203,8 @@ impl FindingCode {
             | Self::MessageScheduled
             | Self::MessageQueued
             | Self::MessageSending
-            | Self::MessageSent => Severity::Info,
+            | Self::MessageSent
+            | Self::MessageDelivered => Severity::Info,
         }
     }
 }

@@ -88,6 +88,8 @@ mod tests {
         assert_eq!(of("message.sent", "invitation_email_link"), Some("invitation.sent"));
         assert_eq!(of("message.sent", "reminder_sms_otp"), Some("invitation.reminded"));
         assert_eq!(of("message.failed", "http_422"), Some("invitation.send_failed"));
+        assert_eq!(of("message.delivered", "invitation_email_link"), Some("invitation.delivered"));
+        assert_eq!(of("message.bounced", "hard_bounce:5.1.1"), Some("invitation.bounced"));
         assert_eq!(of("invitation.lock_confirmed", ""), Some("account.locked"));
         assert_eq!(of("account.unlocked", "administrator"), Some("account.unlocked"));
     }
@@ -97,6 +99,8 @@ mod tests {
         for (event, detail) in [
             ("message.retried", "http_500"),
             ("message.sent", "activation_email"),
+            ("receipt.bounced", "reminder_email_link hard_bounce"),
+            ("receipt.delivered", "invitation_email_link"),
             ("message.sent", "webhook_event"),
             ("account.synced", "held"),
             ("invitation.redeem_failed", "wrong_code"),

@@ -126,6 +126,10 @@ text_enum!(
         Ready = "ready",
         Sending = "sending",
         Sent = "sent",
+        /// The gateway says that it arrived.
+        Delivered = "delivered",
+        /// The gateway took it, and says that it did not reach the person, or was not wanted.
+        Bounced = "bounced",
         /// Given up: refused for good, or tried often enough.
         Failed = "failed",
         /// A resend, a revocation or the acceptance made it pointless.
@@ -162,17 +166,25 @@ impl DeliveryState {
             Self::Scheduled | Self::Held | Self::Ready => DeliveryStatus::Queued,
             Self::Sending => DeliveryStatus::Sending,
             Self::Sent => DeliveryStatus::Sent,
+            Self::Delivered => DeliveryStatus::Delivered,
+            Self::Bounced => DeliveryStatus::Bounced,
             Self::Failed | Self::Expired => DeliveryStatus::Failed,
             Self::Superseded | Self::Skipped => DeliveryStatus::Skipped,
         }
+    }
+
+    /// Whether a gateway took it, and nothing says that it did not reach the person.
+    #[must_use]
+    pub const fn went_out(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered)
     }
 
     /// The code that callers are told of a message in this state whose last error was `last`.
     #[must_use]
     pub fn reason(self, last: Option<&str>) -> Option<&str> {
         match self {
-            Self::Held | Self::Scheduled | Self::Ready | Self::Sending | Self::Failed => last,
-            Self::Sent | Self::Skipped => None,
+            Self::Held | Self::Scheduled | Self::Ready | Self::Sending | Self::Failed | Self::Bounced => last,
+            Self::Sent | Self::Delivered | Self::Skipped => None,
             Self::Superseded | Self::Expired => Some(self.as_str()),
         }
     }

@@ -21,6 +21,7 @@ pub mod message;
 pub mod otp;
 pub mod page;
 pub mod password;
+pub mod receipt;
 pub mod scenario;
 pub mod secret;
 pub mod settings;

@@ -10,6 +10,7 @@ mod http;
 mod mailgun;
 mod mailpit;
 mod postmark;
+pub mod receipts;
 mod resend;
 mod sender;
 mod sendgrid;

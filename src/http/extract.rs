@@ -72,9 +72,7 @@ fn read_value<T: DeserializeOwned, const MAX: usize>(
         if has_type && !is_known {
             return Err(unsupported_media_type(&types.join(" or ")));
         }
-        let bytes = payload.await.map_err(|_| unreadable_body())?.to_bytes_limited(MAX);
-        let bytes = tokio::time::timeout(BODY_DEADLINE, bytes).await.map_err(|_| timed_out())?;
-        let bytes = bytes.map_err(|_| too_large(MAX))?.map_err(|_| unreadable_body())?;
+        let bytes = all_of(payload.await.map_err(|_| unreadable_body())?, MAX).await?;
         idempotency::note_body(&request, &bytes);
         match (bytes.is_empty(), has_type) {
             // No body at all says as much as an empty object.
@@ -83,6 +81,12 @@ fn read_value<T: DeserializeOwned, const MAX: usize>(
             (_, true) => parse_value(&bytes),
         }
     }
+}
+
+/// A body of at most `max` bytes, as it comes.
+pub(super) async fn all_of(payload: web::Payload, max: usize) -> Result<web::Bytes, Problem> {
+    let bytes = tokio::time::timeout(BODY_DEADLINE, payload.to_bytes_limited(max)).await.map_err(|_| timed_out())?;
+    bytes.map_err(|_| too_large(max))?.map_err(|_| unreadable_body())
 }
 
 pub(super) fn unsupported_media_type(expected: &str) -> Problem {

@@ -6,6 +6,7 @@ mod accounts;
 mod audit_events;
 mod auth;
 mod bulk;
+mod callbacks;
 mod cors;
 mod deliveries;
 mod directory_events;

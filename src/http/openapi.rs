@@ -8,7 +8,7 @@ use utoipa::openapi::{
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{idempotency, routes, wso2};
+use super::{callbacks, idempotency, routes, wso2};
 
 const DESCRIPTION: &str = "Takes a person who was just added to a user directory from invited to signed in: issues invitations by \
 e-mail link, e-mail OTP or SMS OTP, validates them, and sets the password in the directory.\n\n\
@@ -45,6 +45,9 @@ pub(super) fn frame() -> OpenApi {
         bearer("JWT of the configured issuer with the scope that the operation names"),
     );
     components.add_security_scheme("grant", bearer("The grant that a redemption answered with"));
+    for (name, scheme) in callbacks::credentials() {
+        components.add_security_scheme(name, scheme);
+    }
     document
 }
 

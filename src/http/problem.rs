@@ -204,8 +204,10 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::AcceptInProgress(wait)
         | Refusal::NotReady(wait)
         | Refusal::DirectoryUnavailable(wait)
+        | Refusal::CallbackUnavailable(wait)
         | Refusal::IdempotencyInProgress(wait) => problem = problem.retry_in(wait),
         Refusal::Overloaded => problem = problem.retry_in(OVERLOAD_RETRY),
+        Refusal::CallbackUnsigned => problem.challenge = Some("Basic realm=\"callbacks\""),
         Refusal::GrantInvalid => problem.challenge = Some("Bearer error=\"invalid_token\""),
         Refusal::PasswordRejected(refusals) => problem.reasons = refusals.into_iter().map(Reason::from).collect(),
         Refusal::FeatureDisabled
@@ -219,6 +221,8 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::DeliveryNotRetriable(_)
         | Refusal::WebhookNotFound
         | Refusal::WebhookLimit
+        | Refusal::CallbackNotFound
+        | Refusal::CallbackMalformed
         | Refusal::NotResendable(_)
         | Refusal::NothingToResend
         | Refusal::ResendLimit
@@ -265,6 +269,12 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::DeliveryNotRetriable(why) => (S::CONFLICT, "delivery_not_retriable", why),
         R::WebhookNotFound => (S::NOT_FOUND, "webhook_not_found", "There is no such webhook."),
         R::WebhookLimit => (S::CONFLICT, "webhook_limit", "The tenant has 20 webhooks, which is as many as it may."),
+        R::CallbackNotFound => (S::NOT_FOUND, "callback_not_found", "No such gateway is set up to report here."),
+        R::CallbackUnsigned => (S::UNAUTHORIZED, "signature_invalid", "The signature is missing, wrong or too old."),
+        R::CallbackMalformed => (S::BAD_REQUEST, "malformed_body", "The body is not what the gateway reports."),
+        R::CallbackUnavailable(_) => {
+            (DOWN, "signature_unverifiable", "Whether the signature is right can't be told right now; try again.")
+        }
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::NothingToResend => {
             (S::BAD_REQUEST, "nothing_to_resend", "The account has nothing of this kind that could be resent.")

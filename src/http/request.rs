@@ -39,6 +39,9 @@ impl RequestIds {
     }
 }
 
+/// Path and query as they were called, with the tenant.
+struct Called(String);
+
 /// The trace id of a W3C `traceparent`.
 fn trace_of(traceparent: &str) -> Option<&str> {
     let mut fields = traceparent.split('-');
@@ -63,6 +66,8 @@ pub(super) async fn layer(
     let path = request.path().to_owned();
     let method = request.method().clone();
     request.extensions_mut().insert(ids.clone());
+    let called = Called(request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
+    request.extensions_mut().insert(called);
     let span = tracing::info_span!("request", request.id = ids.request_id, trace.id = ids.trace_id);
     let tenant = strip_tenant(&mut request);
     let response = async {
@@ -82,10 +87,7 @@ pub(super) async fn layer(
 
 /// `/t/{tenant}/…` becomes `/…` for that tenant: every route is written once.
 fn strip_tenant(request: &mut ServiceRequest) -> Result<(), Problem> {
-    let Some(rest) = request.path().strip_prefix("/t/") else {
-        request.extensions_mut().insert(TenantId::default_tenant());
-        return Ok(());
-    };
+    let Some(rest) = request.path().strip_prefix("/t/") else { return Ok(()) };
     let (tenant, path) = rest.split_once('/').unwrap_or((rest, ""));
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here.");
     let tenant = TenantId::parse(tenant).map_err(|_| unknown())?;
@@ -168,7 +170,17 @@ impl Problem {
 
 /// The tenant of the request.
 pub(super) fn tenant_of(request: &HttpRequest) -> TenantId {
-    request.extensions().get::<TenantId>().cloned().unwrap_or_else(TenantId::default_tenant)
+    named_tenant_of(request).unwrap_or_else(TenantId::default_tenant)
+}
+
+/// The tenant that the path names.
+pub(super) fn named_tenant_of(request: &HttpRequest) -> Option<TenantId> {
+    request.extensions().get::<TenantId>().cloned()
+}
+
+/// Path and query as they were called: `request.uri()` has lost the tenant.
+pub(super) fn called(request: &HttpRequest) -> String {
+    request.extensions().get::<Called>().map(|called| called.0.clone()).unwrap_or_default()
 }
 
 /// The id of the request.

@@ -14,8 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::problem::Problem;
 use super::{
-    accounts, audit_events, bulk, deliveries, directory_events, health, invitations, otp_logins, redemptions, settings,
-    templates, webhooks, wso2,
+    accounts, audit_events, bulk, callbacks, deliveries, directory_events, health, invitations, otp_logins,
+    redemptions, settings, templates, webhooks, wso2,
 };
 
 /// The routes of the document.
@@ -62,6 +62,7 @@ pub(super) fn api(config: &mut ServiceConfig<'_>) {
         .service(webhooks::delete_webhook)
         .service(webhooks::secret::rotate_webhook_secret)
         .service(webhooks::test::test_webhook)
+        .service(callbacks::receive_receipts)
         .service(health::live)
         .service(health::ready)
         .configure(wso2::routes);

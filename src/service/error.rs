@@ -51,6 +51,14 @@ pub enum Refusal {
     WebhookNotFound,
     /// The tenant has as many endpoints as it may.
     WebhookLimit,
+    /// Nobody set this gateway up to report here.
+    CallbackNotFound,
+    /// What a gateway reports has no signature of its own, or one of another time.
+    CallbackUnsigned,
+    /// Genuine, but not what that gateway reports.
+    CallbackMalformed,
+    /// Whether it is genuine can't be told right now.
+    CallbackUnavailable(Duration),
     NotResendable(Status),
     /// The account has no invitation of this kind, whoever it is.
     NothingToResend,

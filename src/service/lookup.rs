@@ -31,10 +31,12 @@ impl Snapshot {
             matches!(self.status, Status::Provisioning | Status::Pending) && self.invitation.otp_used_at.is_none();
         let goes_out = self.delivery.as_ref().is_some_and(|delivery| match delivery.state {
             DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready => true,
-            DeliveryState::Sending | DeliveryState::Sent => true,
-            DeliveryState::Failed | DeliveryState::Superseded | DeliveryState::Expired | DeliveryState::Skipped => {
-                false
-            }
+            DeliveryState::Sending | DeliveryState::Sent | DeliveryState::Delivered => true,
+            DeliveryState::Failed
+            | DeliveryState::Bounced
+            | DeliveryState::Superseded
+            | DeliveryState::Expired
+            | DeliveryState::Skipped => false,
         });
         let times = self.invitation.reminders().map(|(_, at)| at).filter(|at| *at > self.taken_at);
         times.min().filter(|_| is_open && goes_out)

@@ -1,7 +1,7 @@
 //! The use cases: one file each, one transaction each, one outcome each.
 //!
 //! A use case decides with the rules of `domain`, writes through `storage`, and asks the `directory` where a person has to be
-//! looked up or a password set. It knows nothing of HTTP, messages' looks or gateways; what must be sent is a row of the outbox.
+//! looked up or a password set. It knows nothing of HTTP, messages' looks or how gateways send; what must be sent is a row of the outbox.
 
 pub mod accounts;
 mod alongside;
@@ -23,6 +23,7 @@ mod mint;
 pub mod offline_link;
 pub mod otp_login;
 pub mod person;
+pub mod receipts;
 pub mod recover;
 pub mod redeem;
 pub mod reinvite;
@@ -57,6 +58,7 @@ use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
+use crate::gateway::receipts::Vendors;
 use crate::storage::Store;
 pub use crate::storage::audit::Actor;
 use crate::webhook::Sender;
@@ -99,6 +101,8 @@ pub struct Parts {
     pub failure_floor: Duration,
     pub retention: Retention,
     pub webhooks: Arc<Sender>,
+    /// Those that report what became of messages.
+    pub vendors: Box<Vendors>,
 }
 
 /// All use cases; one value for the whole process.
@@ -111,6 +115,7 @@ pub struct Service {
     channels: Channels,
     failure_floor: Duration,
     webhooks: Arc<Sender>,
+    vendors: Box<Vendors>,
     hasher: Hasher,
     turns: Turns,
     retention: Retention,
@@ -134,6 +139,7 @@ impl Service {
             channels: parts.channels,
             failure_floor: parts.failure_floor,
             webhooks: parts.webhooks,
+            vendors: parts.vendors,
             hasher,
             turns: Turns::new(),
             retention: parts.retention,

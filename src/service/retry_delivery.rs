@@ -1,4 +1,4 @@
-//! Trying a delivery again that was given up, if it still makes sense.
+//! Trying a delivery again that was given up or came back, if it still makes sense.
 //!
 //! What is to be done in the directory, and what an endpoint is told, is read anew at each try, so such a row goes back into the
 //! queue. A message's text was wiped when it was given up; its secret exists nowhere any more. Trying it again is resending its invitation: a new secret, under the resend's own rules.
@@ -37,8 +37,9 @@ impl Service {
         alongside: Alongside<Seen<Delivery>>,
     ) -> ServiceResult<Seen<Delivery>> {
         let Seen { what: seen, at } = self.get_delivery(caller, id).await?;
-        if seen.status_at(at) != DeliveryStatus::Failed {
-            return Err(Refusal::DeliveryNotRetriable("Only a delivery that has failed is tried again.").into());
+        if !matches!(seen.status_at(at), DeliveryStatus::Failed | DeliveryStatus::Bounced) {
+            let why = "Only a delivery that has failed or bounced is tried again.";
+            return Err(Refusal::DeliveryNotRetriable(why).into());
         }
         if !matches!(seen.kind, Kind::AccountSync | Kind::WebhookEvent) {
             return self.send_anew(caller, &seen, alongside).await;

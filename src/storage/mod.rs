@@ -17,6 +17,7 @@ pub mod invitations;
 pub mod lists;
 pub mod migrations;
 pub mod outbox;
+pub mod receipts;
 pub mod reminders;
 pub mod retention;
 mod rows;

@@ -188,7 +188,11 @@ fn pending(facts: &Facts<'_>, found: &Findings, invitation: &Invitation) -> Next
         return again(facts, found, "Ask whoever issued it to pass the secret on, or send a new one.");
     };
     match message.state {
-        DeliveryState::Failed | DeliveryState::Expired | DeliveryState::Superseded | DeliveryState::Skipped => {
+        DeliveryState::Failed
+        | DeliveryState::Bounced
+        | DeliveryState::Expired
+        | DeliveryState::Superseded
+        | DeliveryState::Skipped => {
             return again(facts, found, "Send it once more, in a new message.");
         }
         DeliveryState::Held | DeliveryState::Scheduled | DeliveryState::Ready | DeliveryState::Sending => {
@@ -201,7 +205,7 @@ fn pending(facts: &Facts<'_>, found: &Findings, invitation: &Invitation) -> Next
                 "The message is sent by itself once its time has come and the gateway takes it.",
             );
         }
-        DeliveryState::Sent => {}
+        DeliveryState::Sent | DeliveryState::Delivered => {}
     }
     if found.has_any(&[Code::LinkOpened, Code::WrongCodesTried]) {
         return NextAction::new(

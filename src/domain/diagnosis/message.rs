@@ -3,6 +3,7 @@
 use super::{Delivery, Facts, FindingCode as Code, Findings};
 use crate::domain::invitation::{Method, Status};
 use crate::domain::message::DeliveryState;
+use crate::domain::receipt::{Receipt, ReceiptKind};
 
 /// The message of the current generation, as long as it matters.
 pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
@@ -48,11 +49,7 @@ pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
         DeliveryState::Sending => {
             found.add(Code::MessageSending, since, format!("The {channel} message is being handed over right now."));
         }
-        DeliveryState::Sent => {
-            let detail =
-                format!("The gateway took the {channel} message. If it did not arrive, look into the spam folder.");
-            found.add(Code::MessageSent, since, detail);
-        }
+        DeliveryState::Sent | DeliveryState::Delivered | DeliveryState::Bounced => taken(message, channel, found),
         DeliveryState::Failed => {
             let detail = format!("The {channel} message was given up after {} tries: {error}.", message.attempts);
             found.add(Code::MessageFailed, since, detail);
@@ -68,9 +65,51 @@ pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
     }
 }
 
+/// A message that the gateway took.
+fn taken(message: &Delivery, channel: &str, found: &mut Findings) {
+    let (code, detail) = match message.state {
+        DeliveryState::Bounced => {
+            let error = message.last_error.as_deref().unwrap_or("unknown");
+            (Code::MessageBounced, format!("The {channel} message {} ({error}).", why_bounced(message.bounce())))
+        }
+        DeliveryState::Delivered => {
+            let detail = "message arrived, says the gateway. If it can't be found, look into the spam folder.";
+            (Code::MessageDelivered, format!("The {channel} {detail}"))
+        }
+        _ => {
+            let detail = "message. If it did not arrive, look into the spam folder.";
+            (Code::MessageSent, format!("The gateway took the {channel} {detail}"))
+        }
+    };
+    found.add(code, Some(message.updated_at), detail);
+}
+
+fn why_bounced(bounce: Option<ReceiptKind>) -> &'static str {
+    match bounce {
+        Some(ReceiptKind::HardBounce) => "came back: the address does not exist, or takes no messages",
+        Some(ReceiptKind::Suppressed) => {
+            "was not sent on: the gateway has the address on its list of those that bounced, complained or opted out"
+        }
+        Some(ReceiptKind::Complained) => "arrived and was reported as spam",
+        Some(ReceiptKind::Rejected) => "was refused by the gateway or by a filter on its way",
+        Some(ReceiptKind::SoftBounce | ReceiptKind::Delivered) | None => {
+            "could not be delivered for now, such as to a full mailbox, and the gateway gave up"
+        }
+    }
+}
+
 impl Delivery {
+    /// Why it came back, if it did.
+    fn bounce(&self) -> Option<ReceiptKind> {
+        let error = self.last_error.as_deref().filter(|_| self.state == DeliveryState::Bounced);
+        error.and_then(Receipt::kind_of)
+    }
+
     /// Whether the gateway will never take it for this address, so that sending it again would change nothing.
     pub(super) fn is_refused(&self) -> bool {
+        if let Some(ReceiptKind::HardBounce | ReceiptKind::Suppressed | ReceiptKind::Complained) = self.bounce() {
+            return true;
+        }
         let codes = ["http_4", "recipient_"];
         self.state == DeliveryState::Failed
             && self.last_error.as_deref().is_some_and(|error| codes.iter().any(|code| error.starts_with(code)))

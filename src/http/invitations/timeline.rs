@@ -18,9 +18,10 @@ use crate::service::lists::AuditEntry;
 #[schema(example = json!({"at": "2026-11-24T10:00:00.000Z", "event": "invitation.issued", "actor": "hr-portal", "detail": "email_link"}))]
 pub(crate) struct TimelineEntry {
     at: String,
-    /// Such as `invitation.issued`, `message.sent`, `message.retried` or `invitation.redeem_failed`.
+    /// Such as `invitation.issued`, `message.sent`, `message.bounced` or `invitation.redeem_failed`; `receipt.delivered` and `receipt.bounced` are of
+    /// reminders and earlier messages.
     event: String,
-    /// Subject of a token; `person` for the invited one, `system` for the service itself.
+    /// Subject of a token; `person` for the invited one, `system` for the service itself, `gateway:sendgrid` and the like for what a gateway reports.
     actor: String,
     /// A short fact such as an error's code or a method.
     detail: String,
@@ -46,7 +47,7 @@ impl From<AuditEntry> for TimelineEntry {
 
 /// Read what happened to an invitation
 ///
-/// Every transition, every attempt to deliver, every try to redeem, and what was done to the account's lock for it. Oldest first, unless
+/// Every transition, every attempt to deliver, what the gateway reports, every try to redeem, and what was done to the account's lock for it. Oldest first, unless
 /// `order=desc`. Needs the scope `invitations:read`.
 #[utoipa::path(
     tag = "invitations",

@@ -276,6 +276,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         {operator}
         [server]
         listen = "127.0.0.1:0"
+        public_url = "https://invited.example.com"
         workers = 2
         failure_floor_ms = 0
         public_calls_per_minute = {calls_per_minute}

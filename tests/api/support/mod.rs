@@ -10,10 +10,12 @@ pub(crate) mod receiver;
 pub(crate) mod reply;
 pub(crate) mod token;
 mod wso2;
+pub(crate) mod vendors;
 
 pub(crate) use app::{Settings, TestApp, User};
 pub(crate) use receiver::Receiver;
 pub(crate) use reply::Reply;
+pub(crate) use vendors::{VENDORS, Vendors};
 
 /// A password that every rule allows.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";

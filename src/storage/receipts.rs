@@ -1,0 +1,93 @@
+//! Messages that gateways report on: found by the gateway's own id, and moved on by conditional writes.
+
+use diesel::prelude::*;
+
+use super::connection::{Connection, on_backend, on_boxed};
+use super::error::{StorageError, readable};
+use super::schema::outbox as o;
+use crate::domain::ids::{AccountId, InvitationId, MessageId, TenantId};
+use crate::domain::invitation::Channel;
+use crate::domain::message::{DeliveryState, Kind};
+use crate::domain::receipt::Receipt;
+use crate::domain::time::Timestamp;
+
+/// A message that a gateway took.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    pub id: MessageId,
+    pub tenant: TenantId,
+    pub provider_id: String,
+    pub kind: Kind,
+    pub state: DeliveryState,
+    pub invitation: Option<InvitationId>,
+    pub account: Option<AccountId>,
+}
+
+type Row = (String, String, Option<String>, String, String, Option<String>, Option<String>);
+
+/// The messages of the channel that the gateway knows by these ids: of the tenant or, since a gateway serves all of them and its id leads to one
+/// message of one, of whichever it is. An id that leads to several leads to none.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn find(
+    conn: &mut Connection,
+    tenant: Option<&TenantId>,
+    channel: Channel,
+    provider_ids: &[&str],
+) -> Result<Vec<Taken>, StorageError> {
+    let rows: Vec<Row> = on_boxed!(conn, |c, Db| {
+        let mut query = o::table.filter(o::provider_id.eq_any(provider_ids)).into_boxed::<Db>();
+        query = query.filter(o::channel.eq(channel.as_str()));
+        if let Some(tenant) = tenant {
+            // Judged on the rows: SQLite takes an index that begins with the tenant for the better one.
+            query = query.filter(o::tenant.concat("").eq(tenant.as_str()));
+        }
+        query.select((o::id, o::tenant, o::provider_id, o::kind, o::state, o::invitation_id, o::account_id)).load(c)
+    })?;
+    let taken: Vec<Taken> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+    let is_alone = |one: &&Taken| taken.iter().filter(|other| other.provider_id == one.provider_id).count() == 1;
+    Ok(taken.iter().filter(is_alone).cloned().collect())
+}
+
+fn read((id, tenant, provider_id, kind, state, invitation, account): Row) -> Result<Taken, StorageError> {
+    Ok(Taken {
+        id: readable(MessageId::parse(&id), "message id")?,
+        tenant: readable(TenantId::parse(&tenant).ok(), "tenant")?,
+        provider_id: provider_id.unwrap_or_default(),
+        kind: readable(Kind::parse(&kind), "message kind")?,
+        state: readable(DeliveryState::parse(&state), "delivery state")?,
+        invitation: invitation.and_then(|id| InvitationId::parse(&id)),
+        account: account.and_then(|id| AccountId::parse(&id)),
+    })
+}
+
+/// What a report did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// To the message of its invitation's current generation.
+    ToCurrent,
+    /// To one of an earlier generation, a reminder, or the news that the account is ready.
+    ToOther,
+}
+
+/// Moves the message on; `None` when that is old news.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn apply(
+    conn: &mut Connection,
+    message: &Taken,
+    receipt: &Receipt,
+    now: Timestamp,
+) -> Result<Option<Applied>, StorageError> {
+    let (from, Some(to)) = receipt.kind.transition() else { return Ok(None) };
+    let from = from.into_iter().map(DeliveryState::as_str);
+    let target = o::table
+        .filter(o::tenant.eq(message.tenant.as_str()).and(o::id.eq(message.id.to_string())))
+        .filter(o::state.eq_any(from));
+    let change = (o::state.eq(to.as_str()), o::last_error.eq(receipt.error()), o::updated_at.eq(now.millis()));
+    let listed_at: Option<Option<i64>> =
+        on_backend!(conn, |c| diesel::update(target).set(change).returning(o::listed_at).get_result(c).optional())?;
+    Ok(listed_at.map(|listed_at| if listed_at.is_some() { Applied::ToCurrent } else { Applied::ToOther }))
+}
