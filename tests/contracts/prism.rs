@@ -36,6 +36,8 @@ struct Answer {
 struct Log {
     judged: Vec<Judged>,
     answers: VecDeque<Answer>,
+    /// The status that Prism is to answer the next request with.
+    preferred: Option<u16>,
 }
 
 /// A described service. Ends when dropped.
@@ -97,6 +99,11 @@ impl Prism {
     /// Answers the next request of this method so, if it is as described; further answers queue up behind.
     pub(crate) fn answer_next(&self, method: &'static str, status: u16, body: Value) {
         self.log.lock().unwrap().answers.push_back(Answer { method, status, body });
+    }
+
+    /// Has Prism answer the next request with its example for this status, which the description must have.
+    pub(crate) fn prefer_next(&self, status: u16) {
+        self.log.lock().unwrap().preferred = Some(status);
     }
 
     /// Every request, in order.
@@ -161,12 +168,16 @@ async fn pass(request: HttpRequest, body: web::Bytes, proxy: web::Data<Proxy>) -
     for (name, value) in request.headers().iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
         forwarded = forwarded.header(name.as_str(), value.as_bytes());
     }
+    let preferred = proxy.log.lock().unwrap().preferred.take();
+    if let Some(preferred) = preferred {
+        forwarded = forwarded.header("prefer", format!("code={preferred}"));
+    }
     let answer = forwarded.send().await.unwrap();
     let status = answer.status().as_u16();
     let media_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let found = answer.headers().get("sl-violations").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let text = answer.text().await.unwrap();
-    let violations = violations(status, found.as_deref(), &text);
+    let violations = violations(status, preferred, found.as_deref(), &text);
     let is_valid = violations.is_empty();
     let mut log = proxy.log.lock().unwrap();
     log.judged.push(Judged {
@@ -185,11 +196,11 @@ async fn pass(request: HttpRequest, body: web::Bytes, proxy: web::Data<Proxy>) -
 
 /// What Prism says is wrong with the request. It may say so in a header beside an example of the vendor's own error, or in the body;
 /// what it finds wrong with its own answers is not our affair.
-fn violations(status: u16, header: Option<&str>, body: &str) -> Vec<String> {
+fn violations(status: u16, preferred: Option<u16>, header: Option<&str>, body: &str) -> Vec<String> {
     let listed: Vec<Value> = header.and_then(|header| serde_json::from_str(header).ok()).unwrap_or_default();
     let of_request = listed.iter().filter(|violation| violation["location"][0] == "request");
     let mut found: Vec<_> = of_request.map(ToString::to_string).collect();
-    if status >= 400 && found.is_empty() {
+    if status >= 400 && preferred != Some(status) && found.is_empty() {
         found.push(format!("{status} {body}"));
     }
     found

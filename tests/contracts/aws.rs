@@ -5,7 +5,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{secret, send_email, send_sms, sender};
+use crate::messages::{secret, send_email, send_sms, sender};
 
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ses:*","sns:*"],"Resource":"*"}]}"#;
