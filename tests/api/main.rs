@@ -65,6 +65,7 @@ mod webhook_lifecycle;
 mod webhooks;
 mod wso2;
 mod wso2_codes;
+mod wso2_directory;
 mod wso2_governance;
 mod wso2_governance_refusals;
 mod wso2_offline_link;

@@ -71,7 +71,16 @@ impl TestApp {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
-        let (database, directory, gateway) = (Database::create(), Directory::start(), Gateway::start().await);
+        Self::before(Directory::start(), settings).await
+    }
+
+    /// With a directory that behaves as WSO2 Identity Server does; `None`, after saying so, where there is none.
+    pub(crate) async fn with_wso2(settings: Settings) -> Option<Self> {
+        Some(Self::before(Directory::start_wso2()?, settings).await)
+    }
+
+    async fn before(directory: Directory, settings: Settings) -> Self {
+        let (database, gateway) = (Database::create(), Gateway::start().await);
         let clock = Arc::new(OffsetClock::default());
         let toml = config(&database, &directory, &gateway, &settings);
         let config = Config::from_parts(Some(("test.toml", &toml)), []).unwrap_or_else(|error| panic!("{error}"));

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::app::User;
 use super::database::unique;
+use super::wso2;
 
 /// What goes wrong with the next request of a method.
 #[derive(Clone, Debug)]
@@ -58,23 +59,46 @@ struct Log {
     faults: VecDeque<(String, Fault)>,
 }
 
+/// How what passes is translated for the real directory.
+enum Speaks {
+    Scim,
+    Wso2(wso2::Translator),
+}
+
 /// A proxy before the real directory that writes down what passes and can break it.
 pub(crate) struct Directory {
     url: String,
     upstream: String,
     client: reqwest::Client,
     log: Arc<Mutex<Log>>,
+    is_wso2: bool,
     _stand_in: Option<Running>,
 }
 
 impl Directory {
     pub(crate) fn start() -> Self {
         let (upstream, stand_in) = upstream();
+        Self::before(upstream, stand_in, Speaks::Scim)
+    }
+
+    /// One that behaves as WSO2 Identity Server does; `None`, after saying so, where there is no server to be it.
+    pub(crate) fn start_wso2() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "the tests are told their directory by the environment")]
+        let Ok(upstream) = std::env::var("TEST_SCIM_WSO2_URL") else {
+            println!("skipped: TEST_SCIM_WSO2_URL names no server; scripts/with-scim.sh starts one");
+            return None;
+        };
+        Some(Self::before(upstream.clone(), None, Speaks::Wso2(wso2::Translator::new(upstream))))
+    }
+
+    fn before(upstream: String, stand_in: Option<Running>, speaks: Speaks) -> Self {
+        let is_wso2 = matches!(speaks, Speaks::Wso2(_));
         let log = Arc::new(Mutex::new(Log::default()));
         let proxy = Arc::new(Proxy {
             upstream: upstream.clone(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             log: Arc::clone(&log),
+            speaks,
         });
         let server = HttpServer::new(move || {
             App::new().app_data(web::Data::from(Arc::clone(&proxy))).default_service(web::to(pass))
@@ -85,12 +109,13 @@ impl Directory {
         .unwrap();
         let url = format!("http://{}", server.addrs()[0]);
         tokio::spawn(server.run());
-        Self { url, upstream, client: reqwest::Client::builder().no_proxy().build().unwrap(), log, _stand_in: stand_in }
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { url, upstream, client, log, is_wso2, _stand_in: stand_in }
     }
 
     /// Base URL for the service.
     pub(crate) fn base_url(&self) -> String {
-        format!("{}/{{realm}}/v2", self.url)
+        if self.is_wso2 { format!("{}/t/{{tenant}}/scim2", self.url) } else { format!("{}/{{realm}}/v2", self.url) }
     }
 
     /// Breaks the next request of this method; later faults queue up behind.
@@ -115,13 +140,17 @@ impl Directory {
 
     /// A new person in the realm PRIMARY.
     pub(crate) async fn person(&self) -> User {
+        self.person_in("PRIMARY").await
+    }
+
+    pub(crate) async fn person_in(&self, realm: &str) -> User {
         let name = format!("alex.{}", unique());
         let (email, phone) = (format!("{name}@example.com"), "+15550100001".to_owned());
         let user = json!({
             "userName": name, "displayName": "Alex", "emails": [{"value": email, "primary": true}],
             "phoneNumbers": [{"value": phone, "type": "mobile"}]
         });
-        let id = self.create("PRIMARY", user).await;
+        let id = self.create(realm, user).await;
         User { id, username: name, email, phone }
     }
 
@@ -153,6 +182,12 @@ impl Directory {
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
+    /// Somebody changes WSO2's extension of the user in the directory itself.
+    pub(crate) async fn change_extension(&self, realm: &str, id: &str, value: Value) {
+        let url = format!("{}/{realm}/v2/Users/{id}", self.upstream);
+        wso2::change(&self.client, &url, json!({wso2::EXTENSION: value})).await;
+    }
+
     pub(crate) async fn delete(&self, realm: &str, id: &str) {
         let request =
             self.client.delete(format!("{}/{realm}/v2/Users/{id}", self.upstream)).bearer_auth("directory-token");
@@ -177,6 +212,7 @@ fn upstream() -> (String, Option<Running>) {
 }
 
 struct Proxy {
+    speaks: Speaks,
     upstream: String,
     client: reqwest::Client,
     log: Arc<Mutex<Log>>,
@@ -196,6 +232,9 @@ impl Proxy {
     }
 
     async fn forward(&self, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
+        if let Speaks::Wso2(translator) = &self.speaks {
+            return translator.forward(request, &body).await;
+        }
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
         let mut forwarded =
             self.client.request(method, format!("{}{}", self.upstream, request.uri())).body(body.to_vec());
