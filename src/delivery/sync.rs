@@ -112,7 +112,7 @@ impl Worker {
     fn directory_failed(&self, claimed: &Claimed, error: &DirectoryError) -> Done {
         tracing::warn!(message.id = %claimed.id, error = %error, "the directory does not agree yet");
         match error {
-            DirectoryError::NotFound => Done::GivenUp { code: "user_gone".to_owned() },
+            DirectoryError::NotFound | DirectoryError::NoSuchStore => Done::GivenUp { code: "user_gone".to_owned() },
             // Somebody was faster: look again at once, unless that happens all the time.
             DirectoryError::Changed if claimed.attempts < AT_ONCE => {
                 Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true }

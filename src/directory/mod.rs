@@ -65,6 +65,9 @@ pub struct PasswordChange<'a> {
 pub enum DirectoryError {
     #[error("the directory has no such user")]
     NotFound,
+    /// Only when somebody is looked for by name.
+    #[error("the directory has no such user store")]
+    NoSuchStore,
     #[error("the directory gave more than one user, or another one, for the name")]
     Ambiguous,
     /// The directory's password policy, in its words, safe to show to the person.
@@ -90,7 +93,7 @@ impl Directory {
     /// The one user of exactly this name in this user store.
     ///
     /// # Errors
-    /// [`DirectoryError::NotFound`], [`DirectoryError::Ambiguous`], or that no answer came.
+    /// [`DirectoryError::NotFound`], [`DirectoryError::NoSuchStore`], [`DirectoryError::Ambiguous`], or that no answer came.
     pub async fn find_user(&self, store: UserStore<'_>, username: &Username) -> Result<DirectoryUser, DirectoryError> {
         match self {
             Self::Scim(scim) => scim.find_user(store, username).await,

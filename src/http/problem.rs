@@ -192,7 +192,7 @@ fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::InvitationExists(id) => problem.invitation_id = Some(id.to_string()),
         Refusal::InvalidField { pointer, code, detail } => return Problem::field(status, pointer, code, detail),
-        Refusal::UserNotFound => problem = problem.with_field("/user/username", code),
+        Refusal::UserNotFound | Refusal::UserStoreNotFound => problem = problem.with_field("/user/username", code),
         Refusal::RecipientMissing(channel) => problem = problem.with_field(address_pointer(channel), code),
         Refusal::RecipientRejected { pointer, code } => problem = problem.with_field(pointer, code),
         Refusal::RedirectNotAllowed => problem = problem.with_field("/redirectUrl", code),
@@ -250,7 +250,9 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::FeatureDisabled => (S::CONFLICT, "feature_disabled", "Invitations are turned off for this tenant."),
         R::InvitationExists(_) => (S::CONFLICT, "invitation_exists", "The account has a live invitation already."),
         R::InvalidField { .. } => (RULE, "invalid_request", "A field breaks a rule; see errors."),
-        R::UserNotFound => (RULE, "user_not_found", "The directory has no such user in this realm."),
+        R::UserNotFound | R::UserStoreNotFound => {
+            (RULE, "user_not_found", "The directory has no such user in this realm.")
+        }
         R::RecipientMissing(_) => (RULE, "recipient_missing", "The person has no usable address on this channel."),
         R::RecipientRejected { .. } => (RULE, "recipient_rejected", "The address is not one that can be written to."),
         R::RedirectNotAllowed => (RULE, "redirect_not_allowed", "The URL is not on the tenant's list."),
@@ -276,9 +278,7 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
             (DOWN, "signature_unverifiable", "Whether the signature is right can't be told right now; try again.")
         }
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
-        R::NothingToResend => {
-            (S::BAD_REQUEST, "nothing_to_resend", "The account has nothing of this kind that could be resent.")
-        }
+        R::NothingToResend => (S::BAD_REQUEST, "nothing_to_resend", "The account has nothing of this kind to resend."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
         R::ResendLimit => (S::TOO_MANY_REQUESTS, "resend_limit", "It was resent as often as the settings allow."),
         R::NotRevocable(_) => (S::CONFLICT, "not_revocable", "The password has been set already."),

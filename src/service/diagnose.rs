@@ -104,7 +104,7 @@ impl Service {
             Ok(Ok(user)) => {
                 Look::Found(Seen { username: user.username, access: user.access, email: user.email, phone: user.phone })
             }
-            Ok(Err(DirectoryError::NotFound)) => Look::NotFound,
+            Ok(Err(DirectoryError::NotFound | DirectoryError::NoSuchStore)) => Look::NotFound,
             Ok(Err(DirectoryError::Ambiguous)) => Look::Ambiguous,
             Ok(Err(error)) => {
                 tracing::warn!(error = %error, "the directory could not be asked for a diagnosis");

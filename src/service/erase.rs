@@ -100,7 +100,7 @@ impl Service {
             Err(error) => Err(error),
         };
         match unlocked {
-            Err(DirectoryError::NotFound) => Ok(()),
+            Err(DirectoryError::NotFound | DirectoryError::NoSuchStore) => Ok(()),
             other => other,
         }
     }

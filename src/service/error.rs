@@ -24,6 +24,8 @@ pub enum Refusal {
         detail: String,
     },
     UserNotFound,
+    /// [`Refusal::UserNotFound`] to those who do not tell it apart.
+    UserStoreNotFound,
     RecipientMissing(Channel),
     RecipientRejected {
         pointer: &'static str,
@@ -166,7 +168,7 @@ pub(super) const DIRECTORY_RETRY: Duration = Duration::from_secs(5);
 /// What a failed look-up of a person means for the caller.
 pub(super) fn lookup_refusal(error: &DirectoryError) -> Refusal {
     match error {
-        DirectoryError::NotFound | DirectoryError::Ambiguous => Refusal::UserNotFound,
+        DirectoryError::NotFound | DirectoryError::NoSuchStore | DirectoryError::Ambiguous => Refusal::UserNotFound,
         DirectoryError::PasswordRejected { .. }
         | DirectoryError::Changed
         | DirectoryError::NotApplied(_)

@@ -8,7 +8,7 @@ use super::issue::{DeliveryMode, IfExists, Issue, Issued};
 use super::person::NamedUser;
 use super::reinvite::Standing;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
-use crate::directory::DirectoryUser;
+use crate::directory::{DirectoryError, DirectoryUser};
 use crate::domain::account::{Access, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, UserStore, Username};
@@ -20,7 +20,7 @@ impl Service {
     /// invitation of a new person does. Writes what belongs to it `alongside`.
     ///
     /// # Errors
-    /// [`Refusal::UserNotFound`]; [`Refusal::AccountLocked`] and [`Refusal::AccountDisabled`] when that is somebody else's doing, so
+    /// [`Refusal::UserNotFound`], [`Refusal::UserStoreNotFound`]; [`Refusal::AccountLocked`] and [`Refusal::AccountDisabled`] when that is somebody else's doing, so
     /// that the link would lead nowhere; what issuing refuses; or a failure.
     pub async fn offline_link(
         &self,
@@ -32,7 +32,10 @@ impl Service {
         // As the directory spells it, where that is known.
         let realm = standing.account.as_ref().map_or(realm, |account| account.realm.clone());
         let store = UserStore { tenant: &caller.tenant, realm: &realm };
-        let found = self.directory.find_user(store, &username).await.map_err(|error| lookup_refusal(&error))?;
+        let found = self.directory.find_user(store, &username).await.map_err(|error| match error {
+            DirectoryError::NoSuchStore => Refusal::UserStoreNotFound,
+            error => lookup_refusal(&error),
+        })?;
         check_access(&standing, &found)?;
         let settings = self.settings(&caller.tenant).await?;
         self.issue(caller, link(&standing, realm, found, &settings), alongside).await

@@ -171,7 +171,7 @@ impl Service {
         for _ in 0..2 {
             let user = match self.current_user(&claim.invitation).await {
                 Ok(user) => user,
-                Err(DirectoryError::NotFound) => return Attempt::Gone,
+                Err(DirectoryError::NotFound | DirectoryError::NoSuchStore) => return Attempt::Gone,
                 Err(error) => return not_applied(&error),
             };
             let unlock = claim.account.unlocks_on_acceptance() && user.access == Access::Locked;
@@ -185,7 +185,7 @@ impl Service {
                 Ok(()) => return Attempt::Applied,
                 // Somebody changed the user between our reading and our PATCH: read again, once.
                 Err(DirectoryError::Changed) => {}
-                Err(DirectoryError::NotFound) => return Attempt::Gone,
+                Err(DirectoryError::NotFound | DirectoryError::NoSuchStore) => return Attempt::Gone,
                 Err(DirectoryError::PasswordRejected { reason }) => return rejected_by_directory(reason),
                 Err(error @ (DirectoryError::NotApplied(_) | DirectoryError::Ambiguous)) => return not_applied(&error),
                 Err(error @ DirectoryError::Unknown(_)) => return self.look_after(claim, &error).await,

@@ -36,7 +36,11 @@ impl ScimDirectory {
             return Err(DirectoryError::NotFound);
         }
         let all = tokio::time::timeout(self.timeout, self.matching(store, username)).await;
-        let matching = all.map_err(|_| DirectoryError::NotApplied("timeout"))??;
+        let matching = all.map_err(|_| DirectoryError::NotApplied("timeout"))?.map_err(|error| match error {
+            // Nobody is a list too: it is the list that is not there.
+            DirectoryError::NotFound => DirectoryError::NoSuchStore,
+            error => error,
+        })?;
         match matching.as_slice() {
             [] => Err(DirectoryError::NotFound),
             [user] => self.user(user, None, store),

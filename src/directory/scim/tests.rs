@@ -150,7 +150,7 @@ async fn two_of_the_same_name_are_ambiguous() {
 #[tokio::test]
 async fn without_a_place_for_the_realm_only_the_primary_one_exists() {
     let directory = of_config(config("http://127.0.0.1:1/scim/v2"));
-    assert!(matches!(find_in(&directory, "SECONDARY", "alex").await, Err(DirectoryError::NotFound)));
+    assert!(matches!(find_in(&directory, "SECONDARY", "alex").await, Err(DirectoryError::NoSuchStore)));
     let unreachable = find_in(&directory, "primary", "alex").await;
     assert!(matches!(unreachable, Err(DirectoryError::NotApplied("unreachable"))));
 }

@@ -89,6 +89,7 @@ fn answer(issued: &Issued) -> Answer {
 
 fn refused(error: ServiceError) -> Fault {
     let (status, code, description) = match error {
+        ServiceError::Refused(Refusal::UserStoreNotFound) => return no_such_store(),
         ServiceError::Refused(Refusal::UserNotFound) => (StatusCode::NOT_FOUND, "18003", "There is no such user."),
         ServiceError::Refused(Refusal::AccountLocked) => (StatusCode::CONFLICT, "17003", "The user is locked."),
         ServiceError::Refused(Refusal::AccountDisabled) => (StatusCode::CONFLICT, "17004", "The user is disabled."),
