@@ -9,8 +9,8 @@ pub(crate) mod gateway;
 pub(crate) mod receiver;
 pub(crate) mod reply;
 pub(crate) mod token;
-mod wso2;
 pub(crate) mod vendors;
+mod wso2;
 
 pub(crate) use app::{Settings, TestApp, User};
 pub(crate) use receiver::Receiver;
