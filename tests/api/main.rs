@@ -28,6 +28,7 @@ mod delivery;
 mod diagnosis;
 mod directory_events;
 mod directory_events_ended;
+mod directory_events_wso2;
 mod erasure;
 mod examples;
 mod examples_directory_events;
