@@ -8,7 +8,7 @@ mod auth;
 mod caller;
 mod scim;
 
-use crate::domain::account::{Access, LockReason};
+use crate::domain::account::{Access, AccountState, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{UserStore, Username};
 use crate::domain::invitation::Channel;
@@ -42,6 +42,14 @@ pub struct DirectoryUser {
 }
 
 impl DirectoryUser {
+    /// Whether the directory itself says that the person was invited and has no password yet.
+    #[must_use]
+    pub fn awaits_first_password(&self) -> bool {
+        let is = |said: &Option<String>, word: &str| said.as_deref() == Some(word);
+        is(&self.account_state, AccountState::PendingAskPassword.as_str())
+            || is(&self.locked_reason, LockReason::PendingAskPassword.as_str())
+    }
+
     /// Whether the account can be used.
     #[must_use]
     pub const fn is_active(&self) -> bool {

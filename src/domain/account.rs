@@ -44,6 +44,14 @@ text_enum!(
     }
 );
 
+impl Hold {
+    /// Whether a lock found in the directory was made by us.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Intended | Self::Held | Self::Released)
+    }
+}
+
 text_enum!(
     /// Whether the directory is known to agree with the state wanted.
     DirectorySync { Synced = "synced", Pending = "pending", Failed = "failed", Drifted = "drifted" }
@@ -136,10 +144,20 @@ pub enum Access {
     Usable,
     /// Locked; whose lock it is, only our own records can tell.
     Locked,
+    /// Locked until a password is set, as the directory says itself: by us, or by whoever invited people before us.
+    LockedForPassword,
     /// Locked by an administrator, where a lock of ours for a password's sake would be seen to be one.
     LockedByAdministrator,
     /// Disabled, or locked for a reason of somebody else's, as the directory says itself.
     Barred,
+}
+
+impl Access {
+    /// Whether the lock may be one of ours for a password's sake, as far as the directory can tell.
+    #[must_use]
+    pub const fn may_await_password(self) -> bool {
+        matches!(self, Self::Locked | Self::LockedForPassword)
+    }
 }
 
 /// What to do in the directory so that it comes to agree with what is wanted.
@@ -161,7 +179,9 @@ pub const fn sync_step(wants_lock: bool, hold: Hold, access: Access) -> SyncStep
         (_, Access::Barred, _) => SyncStep::LeaveForeign,
         (true, Access::Usable, _) => SyncStep::Lock,
         (false, Access::Usable, _) => SyncStep::Nothing,
-        (true, _, Hold::Intended | Hold::Held | Hold::Released) => SyncStep::Nothing,
+        (true, _, Hold::Intended | Hold::Held | Hold::Released) | (true, Access::LockedForPassword, _) => {
+            SyncStep::Nothing
+        }
         (false, Access::LockedByAdministrator, Hold::Released) => SyncStep::LeaveForeign,
         // That of an administrator too: it is an administrator who asks us for that.
         (false, _, Hold::Intended | Hold::Held | Hold::Released) => SyncStep::Unlock,
@@ -176,7 +196,7 @@ mod tests {
     #[test]
     fn only_our_lock_is_ever_lifted() {
         for hold in Hold::ALL {
-            let ours = matches!(hold, Hold::Intended | Hold::Held | Hold::Released);
+            let ours = hold.is_ours();
             for access in [Access::Locked, Access::LockedByAdministrator] {
                 let theirs = *hold == Hold::Released && access == Access::LockedByAdministrator;
                 assert_eq!(sync_step(false, *hold, access) == SyncStep::Unlock, ours && !theirs, "{hold:?}");
@@ -198,6 +218,13 @@ mod tests {
         assert_eq!(sync_step(true, Hold::Intended, Access::Locked), SyncStep::Nothing);
         assert_eq!(sync_step(true, Hold::None, Access::Locked), SyncStep::LeaveForeign);
         assert_eq!(sync_step(true, Hold::None, Access::Usable), SyncStep::Lock);
+    }
+
+    #[test]
+    fn a_lock_for_a_passwords_sake_becomes_ours_when_we_ask_for_the_password() {
+        assert_eq!(sync_step(true, Hold::None, Access::LockedForPassword), SyncStep::Nothing);
+        assert_eq!(sync_step(false, Hold::None, Access::LockedForPassword), SyncStep::LeaveForeign);
+        assert_eq!(sync_step(true, Hold::None, Access::LockedByAdministrator), SyncStep::LeaveForeign);
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Service {
             None => self.directory.find_user(account.user_store(), &account.username).await,
         };
         let unlocked = match user {
-            Ok(user) if matches!(user.access, Access::Locked | Access::LockedByAdministrator) => {
+            Ok(user) if user.access.may_await_password() || user.access == Access::LockedByAdministrator => {
                 self.directory.set_lock(account.user_store(), &user, None).await
             }
             Ok(_) => Ok(()),
@@ -114,9 +114,8 @@ impl Erasure {
         };
         let now = conn.now()?;
         self.end_live(conn, now)?;
-        let holds = matches!(account.hold, Hold::Held | Hold::Intended | Hold::Released);
         let is_unlocked = self.unlocked == Some(account.version);
-        if holds && !is_unlocked && (self.unlock || account.lock_reason.is_none()) {
+        if account.hold.is_ours() && !is_unlocked && (self.unlock || account.lock_reason.is_none()) {
             if account.lock_reason.is_some() {
                 accounts::want_lock(conn, &account, None, now)?;
                 enqueue_sync(conn, &account, None, now)?;

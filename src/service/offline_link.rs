@@ -9,7 +9,7 @@ use super::person::NamedUser;
 use super::reinvite::Standing;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser};
-use crate::domain::account::{Access, Hold, LockReason};
+use crate::domain::account::{Access, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, UserStore, Username};
 use crate::domain::invitation::{Method, Purpose, Status};
@@ -48,9 +48,10 @@ fn check_access(standing: &Standing, found: &DirectoryUser) -> Result<(), Refusa
     if account.is_some_and(|account| account.lock_reason == Some(LockReason::AdminInitiated)) {
         return Err(Refusal::AccountLocked);
     }
-    let is_ours = account.is_some_and(|account| matches!(account.hold, Hold::Intended | Hold::Held));
+    let is_ours = account.is_some_and(|account| account.hold.is_ours());
     match found.access {
         Access::Usable => Ok(()),
+        Access::LockedForPassword => Ok(()),
         Access::Locked if is_ours => Ok(()),
         _ if found.locked_reason.is_some() => Err(Refusal::AccountLocked),
         Access::Locked | Access::LockedByAdministrator | Access::Barred => Err(Refusal::AccountDisabled),

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use super::error::lookup_refusal;
 use super::issue::{IfExists, Issue, Issued};
 use super::person::NamedUser;
 use super::resend::Resend;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
-use crate::domain::account::{Account, LockReason};
-use crate::domain::ids::{AccountKey, Realm, Username};
+use crate::directory::{DirectoryError, DirectoryUser};
+use crate::domain::account::{Access, Account, LockReason};
+use crate::domain::ids::{AccountKey, Realm, UserStore, Username};
 use crate::domain::invitation::{Invitation, Method, Purpose, Status};
 use crate::domain::time::Timestamp;
 use crate::storage::{accounts, invitations};
@@ -98,6 +100,8 @@ impl Service {
             self.resend_seen(caller, seen.clone(), change, alongside).await
         } else if standing.live().is_none() && command.invites_anew(standing.awaited()) {
             self.issue(caller, anew(&command, &standing), alongside).await
+        } else if let Some(found) = self.invited_elsewhere(caller, &command, &standing).await? {
+            self.issue(caller, taken_over(&command, found), alongside).await
         } else {
             Err(Refusal::NothingToResend.into())
         };
@@ -109,6 +113,25 @@ impl Service {
                 Err(Refusal::ResendTooSoon(Duration::from_secs(settings.resend.cooldown_seconds.into())).into())
             }
             sent => sent,
+        }
+    }
+
+    /// Whom we never had to do with, and of whom the directory itself says that a first password is awaited: somebody who was invited
+    /// before this service took over.
+    async fn invited_elsewhere(
+        &self,
+        caller: &Caller,
+        command: &Reinvite,
+        standing: &Standing,
+    ) -> ServiceResult<Option<DirectoryUser>> {
+        if standing.account.is_some() || !command.invites_anew(Some(Purpose::Onboarding)) {
+            return Ok(None);
+        }
+        let store = UserStore { tenant: &caller.tenant, realm: &command.realm };
+        match self.directory.find_user(store, &command.username).await {
+            Ok(found) => Ok(Some(found).filter(DirectoryUser::awaits_first_password)),
+            Err(DirectoryError::NotFound | DirectoryError::NoSuchStore) => Ok(None),
+            Err(error) => Err(lookup_refusal(&error).into()),
         }
     }
 
@@ -134,23 +157,33 @@ impl Service {
     }
 }
 
-/// The new invitation of an account that has none: as the settings have it, the lock left as it is.
+/// The new invitation of an account that has none: the lock left as it is.
 fn anew(command: &Reinvite, standing: &Standing) -> Issue {
     let account = standing.account.as_ref();
+    let username = account.map_or_else(|| command.username.clone(), |account| account.username.clone());
+    let realm = account.map_or_else(|| command.realm.clone(), |account| account.realm.clone());
+    let id = account.and_then(|account| account.user_id.clone());
+    invitation(command, (username, realm, id), standing.is_locked_by_us())
+}
+
+/// The first invitation here of somebody who was invited elsewhere; the lock, if that was made for it, becomes ours.
+fn taken_over(command: &Reinvite, found: DirectoryUser) -> Issue {
+    let is_locked_for_it = found.access == Access::LockedForPassword;
+    invitation(command, (found.username, command.realm.clone(), Some(found.id)), is_locked_for_it)
+}
+
+/// As the settings have it; addresses are asked of the directory.
+fn invitation(
+    command: &Reinvite,
+    (username, realm, id): (Username, Realm, Option<String>),
+    lock_account: bool,
+) -> Issue {
     Issue {
-        user: NamedUser {
-            username: account.map_or_else(|| command.username.clone(), |account| account.username.clone()),
-            realm: account.map_or_else(|| command.realm.clone(), |account| account.realm.clone()),
-            id: account.and_then(|account| account.user_id.clone()),
-            email: None,
-            phone: None,
-            display_name: None,
-            locale: None,
-        },
+        user: NamedUser { username, realm, id, email: None, phone: None, display_name: None, locale: None },
         purpose: Purpose::Onboarding,
         method: Some(command.method),
         expires_in_minutes: None,
-        lock_account: Some(standing.is_locked_by_us()),
+        lock_account: Some(lock_account),
         delivery: None,
         send_at: None,
         redirect_url: None,

@@ -17,7 +17,7 @@ use super::person::address;
 use super::sync::enqueue_sync;
 use super::{Actor, Alongside, Caller, Failure, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser, PasswordChange};
-use crate::domain::account::{Access, Account, LockReason};
+use crate::domain::account::{Account, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::grace::LiveSecret;
 use crate::domain::ids::{AccountId, GrantId, MessageId};
@@ -174,7 +174,7 @@ impl Service {
                 Err(DirectoryError::NotFound | DirectoryError::NoSuchStore) => return Attempt::Gone,
                 Err(error) => return not_applied(&error),
             };
-            let unlock = claim.account.unlocks_on_acceptance() && user.access == Access::Locked;
+            let unlock = claim.account.unlocks_on_acceptance() && user.access.may_await_password();
             if !user.is_active() && !unlock {
                 return Attempt::Refused(Refusal::AccountDisabled);
             }

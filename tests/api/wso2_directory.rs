@@ -138,6 +138,34 @@ async fn the_reason_is_written_with_the_lock_and_wiped_with_it_where_it_can_be()
     app.finish().await;
 }
 
+/// `resend-code` for somebody of whom this service has never heard.
+async fn resend(app: &TestApp, user: &User, scenario: &str) -> Reply {
+    let properties = json!([{"key": "RecoveryScenario", "value": scenario}]);
+    let body = json!({"user": {"username": user.username, "realm": "PRIMARY"}, "properties": properties});
+    app.post("/api/identity/user/v1.0/resend-code", body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_invited_by_wso2_itself_is_taken_over_with_the_lock() {
+    for scenario in ["ASK_PASSWORD", "ADMIN_FORCED_PASSWORD_RESET_VIA_EMAIL_LINK"] {
+        let Some(app) = spawn(PRESET).await else { return };
+        let user = app.user().await;
+        let nothing = "recovery_data_not_found";
+        resend(&app, &user, scenario).await.fault(400, nothing);
+        let lock = json!({"accountLocked": true, "lockedReason": "PENDING_ASK_PASSWORD"});
+        app.directory.change_extension("PRIMARY", &user.id, lock).await;
+        resend(&app, &user, "TENANT_ADMIN_ASK_PASSWORD").await.fault(400, nothing);
+        resend(&app, &user, "ADMIN_FORCED_PASSWORD_RESET_VIA_OTP").await.fault(400, nothing);
+        assert_eq!(resend(&app, &user, scenario).await.status, 201);
+        app.work().await;
+        assert!(app.directory.patches().is_empty(), "it was locked already");
+        app.set_password(&grant(&app).await, PASSWORD).await.ok(200);
+        assert_eq!(standing(&app, "PRIMARY", &user).await["accountLocked"], false);
+        app.work().await;
+        app.finish().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_administrators_lock_from_before_is_never_lifted() {
     for directory in [PRESET, WRITES_REASON] {

@@ -83,6 +83,7 @@ impl Dialect {
             Some(LockReason::AdminInitiated) if self.lock_details.contains(&LockDetail::LockedReason) => {
                 Access::LockedByAdministrator
             }
+            Some(reason) if reason.ends_with_acceptance() => Access::LockedForPassword,
             Some(_) => Access::Locked,
             None => Access::Barred,
         }

@@ -36,8 +36,9 @@ fn a_lock_is_ours_or_somebody_elses_by_its_reason() {
         assert_eq!(access(&dialect, json!({})), Access::Usable);
         let unlocked = json!({"accountLocked": false, "lockedReason": "MAX_ATTEMPTS_EXCEEDED"});
         assert_eq!(access(&dialect, unlocked), Access::Usable);
-        for reason in ["", "PENDING_ASK_PASSWORD", "PENDING_ADMIN_FORCED_USER_PASSWORD_RESET"] {
-            assert_eq!(access(&dialect, locked(reason)), Access::Locked, "{reason}");
+        assert_eq!(access(&dialect, locked("")), Access::Locked);
+        for reason in ["PENDING_ASK_PASSWORD", "PENDING_ADMIN_FORCED_USER_PASSWORD_RESET"] {
+            assert_eq!(access(&dialect, locked(reason)), Access::LockedForPassword, "{reason}");
         }
         for reason in ["MAX_ATTEMPTS_EXCEEDED", "IDLE_ACCOUNT", "PENDING_SELF_REGISTRATION", "whatever"] {
             assert_eq!(access(&dialect, locked(reason)), Access::Barred, "{reason}");
@@ -70,7 +71,8 @@ fn what_the_directory_says_of_a_lock_is_kept() {
     let mut user = alex();
     user[WSO2] = json!({"accountLocked": "TRUE", "lockedReason": "PENDING_ASK_PASSWORD", "accountState": "PENDING_AP"});
     let user = read_as(&Dialect::wso2(), &user).unwrap();
-    assert_eq!(user.access, Access::Locked);
+    assert_eq!(user.access, Access::LockedForPassword);
+    assert!(user.awaits_first_password());
     assert_eq!(user.locked_reason.as_deref(), Some("PENDING_ASK_PASSWORD"));
     assert_eq!(user.account_state.as_deref(), Some("PENDING_AP"));
 }
