@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::database::unique;
 use crate::support::{Reply, Settings, TestApp, User};
 
 const SYSTEM: &str = "urn:scim:wso2:schema";
@@ -271,8 +272,9 @@ async fn a_user_is_invited_once_however_often_that_is_reported() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_refusals_of_an_invitation_are_those_of_the_report() {
     let app = TestApp::spawn().await;
-    let nowhere = app.directory.create("PRIMARY", json!({"userName": "nowhere"})).await;
-    let created = json!({"id": nowhere, "userName": "nowhere", SYSTEM: {"askPassword": true}});
+    let name = format!("nowhere.{}", unique());
+    let nowhere = app.directory.create("PRIMARY", json!({"userName": name})).await;
+    let created = json!({"id": nowhere, "userName": name, SYSTEM: {"askPassword": true}});
     app.report("user.created", created.clone()).await.problem(422, "recipient_missing");
     app.tenant_wants("default", json!({"enabled": false})).await;
     app.report("user.created", created).await.problem(409, "feature_disabled");
@@ -282,14 +284,13 @@ async fn the_refusals_of_an_invitation_are_those_of_the_report() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_user_store_is_the_one_named_or_the_one_before_the_name() {
     let app = TestApp::spawn().await;
-    let id =
-        app.directory.create("SECONDARY", json!({"userName": "sam", "emails": [{"value": "sam@example.com"}]})).await;
+    let User { id, username: sam, .. } = app.directory.person_in("SECONDARY").await;
     for (given, name, realm, username) in [
-        (Value::Null, "SECONDARY/sam", "SECONDARY", "sam"),
-        (json!("SECONDARY"), "secondary/sam", "SECONDARY", "sam"),
-        (json!("SECONDARY"), "sam", "SECONDARY", "sam"),
-        (json!("PRIMARY"), "a/b", "PRIMARY", "a/b"),
-        (Value::Null, "no store/sam", "PRIMARY", "no store/sam"),
+        (Value::Null, format!("SECONDARY/{sam}"), "SECONDARY", &*sam),
+        (json!("SECONDARY"), format!("secondary/{sam}"), "SECONDARY", &*sam),
+        (json!("SECONDARY"), sam.clone(), "SECONDARY", &*sam),
+        (json!("PRIMARY"), "a/b".to_owned(), "PRIMARY", "a/b"),
+        (Value::Null, "no store/sam".to_owned(), "PRIMARY", "no store/sam"),
     ] {
         let user = json!({"id": id, "userName": name, "emails": [{"value": "sam@example.com"}], SYSTEM: {"forcePasswordReset": true}});
         let issued = app
