@@ -13,6 +13,9 @@ use crate::clock::Clock;
 use crate::domain::secret::Password;
 use crate::outbound::{self, OutboundError};
 
+/// The media type of everything but SCIM.
+pub(super) const JSON: &str = "application/json";
+
 /// What is known when a call gives no answer that tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
