@@ -14,10 +14,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::config::{Config, DirectoryCredential, DirectoryDriver, GatewayConfig, KeySource};
 use crate::delivery::{self, Worker};
-use crate::directory::{
-    BaseUrl, Credential, Directory, HttpConfig, HttpDirectory, KeycloakConfig, KeycloakDirectory, ScimConfig,
-    ScimDirectory,
-};
+use crate::directory::{BaseUrl, Credential, Directory, Endpoint, HttpDirectory, KeycloakDirectory, ScimDirectory};
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
@@ -209,22 +206,19 @@ fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory
     let allow_insecure_http = config.outbound.allow_insecure_http;
     let base_url = BaseUrl::new(&directory.base_url, &directory.default_tenant, allow_insecure_http)
         .context("directory.base_url")?;
-    let (credential, timeout) = (credential(&directory.credential), directory.timeout);
+    let endpoint = Endpoint {
+        base_url,
+        credential: credential(&directory.credential),
+        timeout: directory.timeout,
+        allow_insecure_http,
+    };
     let made = match &directory.driver {
-        DirectoryDriver::Scim(dialect) => {
-            let dialect = dialect.clone();
-            let config = ScimConfig { base_url, credential, timeout, allow_insecure_http, dialect };
-            ScimDirectory::new(config, clock).map(Directory::Scim)
-        }
+        DirectoryDriver::Scim(dialect) => ScimDirectory::new(endpoint, dialect.clone(), clock).map(Directory::Scim),
         DirectoryDriver::Keycloak(attributes) => {
-            let attributes = attributes.clone();
-            let config = KeycloakConfig { base_url, credential, timeout, allow_insecure_http, attributes };
-            KeycloakDirectory::new(config, clock).map(Directory::Keycloak)
+            KeycloakDirectory::new(endpoint, attributes.clone(), clock).map(Directory::Keycloak)
         }
         DirectoryDriver::Http { keeps_marker } => {
-            let keeps_marker = *keeps_marker;
-            let config = HttpConfig { base_url, credential, timeout, allow_insecure_http, keeps_marker };
-            HttpDirectory::new(config, clock).map(Directory::Http)
+            HttpDirectory::new(endpoint, *keeps_marker, clock).map(Directory::Http)
         }
     };
     made.context("directory.token_url")

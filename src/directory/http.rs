@@ -2,16 +2,13 @@
 //! that speak something else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::address::BaseUrl;
-use super::auth::Credential;
-use super::caller::{Call, Caller, JSON, Kind, judge, read_json, rejected};
+use super::caller::{Call, Caller, Endpoint, JSON, Kind, judge, read_json, rejected};
 use super::reading::{is_usable_id, language_tag, phone_from};
 use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
@@ -22,21 +19,9 @@ use crate::domain::invitation::Channel;
 use crate::domain::secret::Password;
 use crate::outbound::{OutboundError, safe_line};
 
-/// Where the directory is and how it knows us.
-pub struct HttpConfig {
-    /// Base of `/users`.
-    pub base_url: BaseUrl,
-    pub credential: Credential,
-    pub timeout: Duration,
-    pub allow_insecure_http: bool,
-    /// Whether it keeps `lastAcceptance`.
-    pub keeps_marker: bool,
-}
-
 /// The driver.
 pub struct HttpDirectory {
     caller: Caller,
-    base_url: BaseUrl,
     keeps_marker: bool,
 }
 
@@ -70,11 +55,12 @@ enum State {
 }
 
 impl HttpDirectory {
+    /// The base URL is that of `/users`; `keeps_marker` says whether the directory keeps `lastAcceptance`.
+    ///
     /// # Errors
     /// [`OutboundError`] when a URL is not one that secrets may be sent to.
-    pub fn new(config: HttpConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let HttpConfig { base_url, credential, timeout, allow_insecure_http, keeps_marker } = config;
-        Ok(Self { caller: Caller::new(credential, timeout, allow_insecure_http, clock)?, base_url, keeps_marker })
+    pub fn new(endpoint: Endpoint, keeps_marker: bool, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { caller: Caller::new(endpoint, clock)?, keeps_marker })
     }
 
     pub(super) const fn keeps_marker(&self) -> bool {
@@ -163,8 +149,8 @@ impl HttpDirectory {
     }
 
     fn url(&self, store: UserStore<'_>, segments: &[&str]) -> Result<Url, DirectoryError> {
-        let mut url = self.base_url.join(store, segments)?;
-        let tenant = self.base_url.tenant(store);
+        let mut url = self.caller.base_url.join(store, segments)?;
+        let tenant = self.caller.base_url.tenant(store);
         url.query_pairs_mut().append_pair("tenant", tenant).append_pair("realm", store.realm.as_str());
         Ok(url)
     }

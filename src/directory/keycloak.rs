@@ -7,15 +7,13 @@
 mod user;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::address::{BaseUrl, is_primary};
-use super::auth::Credential;
-use super::caller::{Call, Caller, JSON, Kind, judge, read_json, rejected};
+use super::address::is_primary;
+use super::caller::{Call, Caller, Endpoint, JSON, Kind, judge, read_json, rejected};
 use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
 use crate::domain::account::LockReason;
@@ -31,29 +29,23 @@ const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
 /// Users that one answer holds, where it does not say how many there are.
 const PAGE: usize = 100;
 
-/// Where Keycloak is, how it knows us, and where it keeps what it has no field for.
-pub struct KeycloakConfig {
-    /// Such as `https://id.example.com/admin/realms/{realm}`.
-    pub base_url: BaseUrl,
-    pub credential: Credential,
-    pub timeout: Duration,
-    pub allow_insecure_http: bool,
-    pub attributes: KeycloakAttributes,
-}
-
 /// The driver.
 pub struct KeycloakDirectory {
     caller: Caller,
-    base_url: BaseUrl,
     attributes: KeycloakAttributes,
 }
 
 impl KeycloakDirectory {
+    /// The base URL is such as `https://id.example.com/admin/realms/{realm}`.
+    ///
     /// # Errors
     /// [`OutboundError`] when a URL is not one that secrets may be sent to.
-    pub fn new(config: KeycloakConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let KeycloakConfig { base_url, credential, timeout, allow_insecure_http, attributes } = config;
-        Ok(Self { caller: Caller::new(credential, timeout, allow_insecure_http, clock)?, base_url, attributes })
+    pub fn new(
+        endpoint: Endpoint,
+        attributes: KeycloakAttributes,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OutboundError> {
+        Ok(Self { caller: Caller::new(endpoint, clock)?, attributes })
     }
 
     pub(super) const fn keeps_marker(&self) -> bool {
@@ -166,11 +158,11 @@ impl KeycloakDirectory {
     }
 
     fn users(&self, store: UserStore<'_>, below: &[&str]) -> Result<Url, DirectoryError> {
-        if !self.base_url.has_realm() && !is_primary(store.realm) {
+        if !self.caller.base_url.has_realm() && !is_primary(store.realm) {
             return Err(DirectoryError::NotFound);
         }
         let segments: Vec<&str> = std::iter::once("users").chain(below.iter().copied()).collect();
-        self.base_url.join(store, &segments)
+        self.caller.base_url.join(store, &segments)
     }
 }
 

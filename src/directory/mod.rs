@@ -19,9 +19,10 @@ use crate::domain::secret::Password;
 
 pub use address::BaseUrl;
 pub use auth::Credential;
-pub use http::{HttpConfig, HttpDirectory};
-pub use keycloak::{KeycloakConfig, KeycloakDirectory};
-pub use scim::{ScimConfig, ScimDirectory, described};
+pub use caller::Endpoint;
+pub use http::HttpDirectory;
+pub use keycloak::KeycloakDirectory;
+pub use scim::{ScimDirectory, described};
 
 /// A person as the directory has them. Addresses that are not safe to write to are left out.
 #[derive(Clone)]

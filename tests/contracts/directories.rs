@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use invited::clock::SystemClock;
 use invited::directory::{
-    BaseUrl, Credential, Directory, HttpConfig, HttpDirectory, KeycloakConfig, KeycloakDirectory, PasswordChange,
-    ScimConfig, ScimDirectory,
+    BaseUrl, Credential, Directory, Endpoint, HttpDirectory, KeycloakDirectory, PasswordChange, ScimDirectory,
 };
 use invited::domain::account::LockReason;
 use invited::domain::dialect::{Dialect, KeycloakAttributes, LockDetail};
@@ -16,8 +15,6 @@ use invited::domain::secret::{Password, Secret};
 use serde_json::{Value, json};
 
 use crate::prism::Prism;
-
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes all calls there are, in the realm SECONDARY: find, get, lock, unlock, set the password. The directory has this user.
 async fn every_call(prism: &Prism, directory: &Directory, (found, user): (Value, Value)) {
@@ -37,15 +34,19 @@ async fn every_call(prism: &Prism, directory: &Directory, (found, user): (Value,
     directory.set_password(store, &user, &change).await.unwrap();
 }
 
+fn endpoint(base_url: &str, credential: Credential) -> Endpoint {
+    let base_url = BaseUrl::new(base_url, "default", false).unwrap();
+    Endpoint { base_url, credential, timeout: Duration::from_secs(10), allow_insecure_http: false }
+}
+
+fn bearer() -> Credential {
+    Credential::Bearer(Secret::new("t".to_owned()))
+}
+
 fn wso2(prism: &Prism, dialect: Dialect) -> Directory {
-    let config = ScimConfig {
-        base_url: BaseUrl::new(prism.url(), "carbon.super", false).unwrap(),
-        credential: Credential::Basic { username: "invited".to_owned(), password: Secret::new("s3cret".to_owned()) },
-        timeout: TIMEOUT,
-        allow_insecure_http: false,
-        dialect,
-    };
-    Directory::Scim(ScimDirectory::new(config, Arc::new(SystemClock)).unwrap())
+    let credential = Credential::Basic { username: "invited".to_owned(), password: Secret::new("s3cret".to_owned()) };
+    let endpoint = endpoint(prism.url(), credential);
+    Directory::Scim(ScimDirectory::new(endpoint, dialect, Arc::new(SystemClock)).unwrap())
 }
 
 #[tokio::test]
@@ -82,14 +83,9 @@ async fn every_call_to_wso2_that_writes_all_it_may_is_as_described() {
 #[tokio::test]
 async fn every_call_to_keycloak_is_as_described() {
     let Some(prism) = Prism::serve("keycloak_admin_v23_thirdparty.json", &[]).await else { return };
-    let config = KeycloakConfig {
-        base_url: BaseUrl::new(&format!("{}/{{realm}}", prism.url()), "default", false).unwrap(),
-        credential: Credential::Bearer(Secret::new("t".to_owned())),
-        timeout: TIMEOUT,
-        allow_insecure_http: false,
-        attributes: KeycloakAttributes { phone: "phoneNumber".to_owned(), marker: Some("lastAcceptance".to_owned()) },
-    };
-    let directory = Directory::Keycloak(KeycloakDirectory::new(config, Arc::new(SystemClock)).unwrap());
+    let endpoint = endpoint(&format!("{}/{{realm}}", prism.url()), bearer());
+    let attributes = KeycloakAttributes { phone: "phoneNumber".to_owned(), marker: Some("lastAcceptance".to_owned()) };
+    let directory = Directory::Keycloak(KeycloakDirectory::new(endpoint, attributes, Arc::new(SystemClock)).unwrap());
     let alex = json!({
         "id": "7d1f", "username": "alex", "enabled": false, "email": "alex@example.com", "emailVerified": false,
         "requiredActions": ["UPDATE_PASSWORD"], "attributes": {"phoneNumber": ["+94771234567"]}
@@ -112,14 +108,8 @@ async fn every_call_to_keycloak_is_as_described() {
 async fn own_contract() -> Option<(Prism, Directory)> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/directory.json");
     let prism = Prism::serve_at(&path, &["--errors"]).await?;
-    let config = HttpConfig {
-        base_url: BaseUrl::new(prism.url(), "default", false).unwrap(),
-        credential: Credential::Bearer(Secret::new("t".to_owned())),
-        timeout: TIMEOUT,
-        allow_insecure_http: false,
-        keeps_marker: true,
-    };
-    let directory = Directory::Http(HttpDirectory::new(config, Arc::new(SystemClock)).unwrap());
+    let endpoint = endpoint(prism.url(), bearer());
+    let directory = Directory::Http(HttpDirectory::new(endpoint, true, Arc::new(SystemClock)).unwrap());
     Some((prism, directory))
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{HttpConfig, HttpDirectory};
+use super::HttpDirectory;
 use crate::clock::SystemClock;
-use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, PasswordChange};
+use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, Endpoint, PasswordChange};
 use crate::domain::account::{Access, LockReason};
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::Channel;
@@ -29,14 +29,13 @@ impl World {
     }
 
     fn before(server: MockServer) -> Self {
-        let config = HttpConfig {
+        let endpoint = Endpoint {
             base_url: BaseUrl::new(&server.uri(), "default", false).unwrap(),
             credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
             timeout: Duration::from_millis(400),
             allow_insecure_http: false,
-            keeps_marker: true,
         };
-        let directory = HttpDirectory::new(config, Arc::new(SystemClock)).unwrap();
+        let directory = HttpDirectory::new(endpoint, true, Arc::new(SystemClock)).unwrap();
         Self { server, directory, tenant: TenantId::parse("acme").unwrap(), realm: Realm::parse("SECONDARY").unwrap() }
     }
 

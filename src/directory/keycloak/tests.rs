@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, body_partial_json, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{KeycloakConfig, KeycloakDirectory};
+use super::KeycloakDirectory;
 use crate::clock::SystemClock;
-use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, PasswordChange};
+use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, Endpoint, PasswordChange};
 use crate::domain::account::{Access, LockReason};
 use crate::domain::dialect::KeycloakAttributes;
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
@@ -17,14 +17,13 @@ use crate::domain::secret::{Password, Secret};
 const ALEX: &str = "/admin/realms/acme/users/7d1f";
 
 fn directory(server: &MockServer) -> KeycloakDirectory {
-    let config = KeycloakConfig {
+    let endpoint = Endpoint {
         base_url: BaseUrl::new(&format!("{}/admin/realms/{{realm}}", server.uri()), "default", false).unwrap(),
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),
         allow_insecure_http: false,
-        attributes: KeycloakAttributes { phone: "phoneNumber".to_owned(), marker: Some("lastAcceptance".to_owned()) },
     };
-    KeycloakDirectory::new(config, Arc::new(SystemClock)).unwrap()
+    KeycloakDirectory::new(endpoint, attributes(), Arc::new(SystemClock)).unwrap()
 }
 
 /// A representation with much in it that is none of our affair.
@@ -55,8 +54,11 @@ async fn find(server: &MockServer, name: &str) -> Result<DirectoryUser, Director
 }
 
 fn user(representation: &Value) -> DirectoryUser {
-    let attributes = KeycloakAttributes { phone: "phoneNumber".to_owned(), marker: Some("lastAcceptance".to_owned()) };
-    super::user::user_from(representation, &attributes).unwrap()
+    super::user::user_from(representation, &attributes()).unwrap()
+}
+
+fn attributes() -> KeycloakAttributes {
+    KeycloakAttributes { phone: "phoneNumber".to_owned(), marker: Some("lastAcceptance".to_owned()) }
 }
 
 async fn set_password(server: &MockServer, proved: Option<Channel>) -> Result<(), DirectoryError> {
