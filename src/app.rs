@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::config::{Config, DirectoryCredential, GatewayConfig, KeySource};
+use crate::config::{Config, DirectoryCredential, DirectoryDriver, GatewayConfig, KeySource};
 use crate::delivery::{self, Worker};
-use crate::directory::{BaseUrl, Credential, Directory, ScimConfig, ScimDirectory};
+use crate::directory::{BaseUrl, Credential, Directory, Endpoint, HttpDirectory, KeycloakDirectory, ScimDirectory};
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
@@ -206,14 +206,22 @@ fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory
     let allow_insecure_http = config.outbound.allow_insecure_http;
     let base_url = BaseUrl::new(&directory.base_url, &directory.default_tenant, allow_insecure_http)
         .context("directory.base_url")?;
-    let scim = ScimConfig {
+    let endpoint = Endpoint {
         base_url,
         credential: credential(&directory.credential),
         timeout: directory.timeout,
         allow_insecure_http,
-        dialect: directory.dialect.clone(),
     };
-    Ok(Directory::Scim(ScimDirectory::new(scim, clock).context("directory.token_url")?))
+    let made = match &directory.driver {
+        DirectoryDriver::Scim(dialect) => ScimDirectory::new(endpoint, dialect.clone(), clock).map(Directory::Scim),
+        DirectoryDriver::Keycloak(attributes) => {
+            KeycloakDirectory::new(endpoint, attributes.clone(), clock).map(Directory::Keycloak)
+        }
+        DirectoryDriver::Http { keeps_marker } => {
+            HttpDirectory::new(endpoint, *keeps_marker, clock).map(Directory::Http)
+        }
+    };
+    made.context("directory.token_url")
 }
 
 fn credential(config: &DirectoryCredential) -> Credential {

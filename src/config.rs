@@ -22,7 +22,7 @@ use jsonwebtoken::Algorithm;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::domain::dialect::Dialect;
+use crate::domain::dialect::{Dialect, KeycloakAttributes};
 use crate::domain::ip_range::IpRange;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
@@ -129,7 +129,17 @@ pub struct DirectoryConfig {
     pub default_tenant: String,
     pub credential: DirectoryCredential,
     pub timeout: Duration,
-    pub dialect: Dialect,
+    pub driver: DirectoryDriver,
+}
+
+/// What is spoken to the directory.
+pub enum DirectoryDriver {
+    Scim(Dialect),
+    Keycloak(KeycloakAttributes),
+    /// `openapi/directory.json`.
+    Http {
+        keeps_marker: bool,
+    },
 }
 
 pub enum DirectoryCredential {

@@ -5,38 +5,80 @@ use std::fmt;
 use super::checks;
 use super::layers::Layers;
 use super::sections::{required_url, timeout};
-use super::{DirectoryConfig, DirectoryCredential, OutboundConfig};
-use crate::domain::dialect::{Dialect, LockDetail, MediaType, PatchStyle, RealmIn};
+use super::{DirectoryConfig, DirectoryCredential, DirectoryDriver, OutboundConfig};
+use crate::domain::dialect::{Dialect, KeycloakAttributes, LockDetail, MediaType, PatchStyle, RealmIn};
 use crate::domain::ids::TenantId;
 use crate::domain::secret::Secret;
 
 /// What the tenant `default` is called in WSO2.
 const SUPER_TENANT: &str = "carbon.super";
+/// What the acceptance marker is called in our own contract.
+const LAST_ACCEPTANCE: &str = "lastAcceptance";
+/// Where a Keycloak has the phone number, unless it is said.
+const PHONE: &str = "phoneNumber";
+
+/// Keys of some drivers only.
+const ONLY_OF: [(&str, &[&str]); 7] = [
+    ("realm_in", &["scim", "wso2"]),
+    ("lock_attribute", &["scim", "wso2"]),
+    ("lock_details", &["scim", "wso2"]),
+    ("marks_verified", &["scim", "wso2"]),
+    ("patch_style", &["scim", "wso2"]),
+    ("content_type", &["scim", "wso2"]),
+    ("phone_attribute", &["keycloak"]),
+];
 
 pub(super) fn read(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryConfig {
-    let preset = match layers.text("directory.driver").as_str() {
-        "wso2" => Preset { dialect: Dialect::wso2(), default_tenant: SUPER_TENANT },
-        driver => {
-            if driver != "scim" {
-                layers.fail("directory.driver", r#"must be "scim" or "wso2""#);
-            }
-            Preset { dialect: Dialect::plain(), default_tenant: "default" }
+    let name = layers.text("directory.driver");
+    for (key, drivers) in ONLY_OF {
+        let key = format!("directory.{key}");
+        if layers.is_given(&key) && !drivers.contains(&name.as_str()) {
+            layers
+                .fail(&key, format_args!("goes with {}, which directory.driver is not", Choice(drivers, |word| word)));
         }
-    };
-    let default_tenant = default_tenant(layers, preset.default_tenant);
+    }
+    let default_tenant = default_tenant(layers, if name == "wso2" { SUPER_TENANT } else { "default" });
     DirectoryConfig {
         base_url: base_url(layers, &default_tenant, outbound),
         default_tenant,
         credential: credential(layers, outbound),
         timeout: timeout(layers, "directory.timeout_ms"),
-        dialect: dialect(layers, preset.dialect),
+        driver: driver(layers, &name),
     }
 }
 
-/// What a driver takes where its keys say nothing.
-struct Preset {
-    dialect: Dialect,
-    default_tenant: &'static str,
+fn driver(layers: &mut Layers, name: &str) -> DirectoryDriver {
+    match name {
+        "scim" => DirectoryDriver::Scim(dialect(layers, Dialect::plain())),
+        "wso2" => DirectoryDriver::Scim(dialect(layers, Dialect::wso2())),
+        "keycloak" => DirectoryDriver::Keycloak(KeycloakAttributes {
+            phone: plain_attribute(layers, "directory.phone_attribute").unwrap_or_else(|| PHONE.to_owned()),
+            marker: plain_attribute(layers, "directory.marker_attribute"),
+        }),
+        "http" => DirectoryDriver::Http { keeps_marker: keeps_last_acceptance(layers) },
+        _ => {
+            layers.fail("directory.driver", r#"must be "scim", "wso2", "keycloak" or "http""#);
+            DirectoryDriver::Scim(Dialect::plain())
+        }
+    }
+}
+
+/// A name that is not of an extension.
+fn plain_attribute(layers: &mut Layers, key: &str) -> Option<String> {
+    let name = attribute(layers, key)?;
+    if name.contains(':') {
+        layers.fail(key, "must be the name of an attribute; this driver knows no extensions");
+    }
+    Some(name)
+}
+
+fn keeps_last_acceptance(layers: &mut Layers) -> bool {
+    const KEY: &str = "directory.marker_attribute";
+    let name = layers.optional_text(KEY);
+    if name.as_deref().is_some_and(|name| name != LAST_ACCEPTANCE) {
+        layers.fail(KEY, format_args!("can only be \"{LAST_ACCEPTANCE}\" with this driver"));
+    }
+    name.is_some()
 }
 
 fn default_tenant(layers: &mut Layers, preset: &str) -> String {

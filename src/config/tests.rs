@@ -54,7 +54,10 @@ fn the_documented_defaults_hold_when_nothing_else_is_said() {
     assert!(
         matches!(&config.directory.credential, DirectoryCredential::Bearer(token) if token.expose() == "directory-token")
     );
-    assert_eq!((config.directory.timeout, config.directory.dialect.marker_attribute), (Duration::from_secs(10), None));
+    assert_eq!(config.directory.timeout, Duration::from_secs(10));
+    assert!(
+        matches!(&config.directory.driver, DirectoryDriver::Scim(dialect) if dialect.lock_attribute == "active" && dialect.marker_attribute.is_none())
+    );
     assert!(!config.outbound.allow_insecure_http);
     assert_eq!(config.wso2_version, Wso2Version::LATEST);
     assert!(config.worker.enabled);

@@ -41,11 +41,15 @@ impl BaseUrl {
         Ok(url)
     }
 
+    /// What the tenant is called there.
+    pub(super) fn tenant<'a>(&'a self, store: UserStore<'a>) -> &'a str {
+        let is_default = *store.tenant == TenantId::default_tenant();
+        if is_default { &self.default_tenant } else { store.tenant.as_str() }
+    }
+
     /// Tenants and realms are slugs, so they need no encoding.
     fn at(&self, store: UserStore<'_>) -> Option<Url> {
-        let is_default = *store.tenant == TenantId::default_tenant();
-        let tenant = if is_default { &self.default_tenant } else { store.tenant.as_str() };
-        let url = self.template.replace(TENANT, tenant).replace(REALM, store.realm.as_str());
+        let url = self.template.replace(TENANT, self.tenant(store)).replace(REALM, store.realm.as_str());
         Url::parse(&url).ok().filter(|url| !url.cannot_be_a_base())
     }
 }

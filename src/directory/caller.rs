@@ -8,10 +8,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::DirectoryError;
+use super::address::BaseUrl;
 use super::auth::{Credential, Credentials};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
 use crate::outbound::{self, OutboundError};
+
+/// The media type of everything but SCIM.
+pub(super) const JSON: &str = "application/json";
 
 /// What is known when a call gives no answer that tells.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,22 +66,29 @@ impl Call<'_> {
     }
 }
 
+/// Where a directory is and how it knows us.
+pub struct Endpoint {
+    pub base_url: BaseUrl,
+    pub credential: Credential,
+    /// Of one call.
+    pub timeout: Duration,
+    pub allow_insecure_http: bool,
+}
+
 /// A client that the directory knows.
 pub(super) struct Caller {
     client: Client,
     credentials: Credentials,
+    pub(super) base_url: BaseUrl,
+    pub(super) timeout: Duration,
 }
 
 impl Caller {
-    pub(super) fn new(
-        credential: Credential,
-        timeout: Duration,
-        allow_insecure_http: bool,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, OutboundError> {
+    pub(super) fn new(endpoint: Endpoint, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        let Endpoint { base_url, credential, timeout, allow_insecure_http } = endpoint;
         credential.check(allow_insecure_http)?;
         let client = outbound::client(timeout)?;
-        Ok(Self { credentials: Credentials::new(credential, client.clone(), clock), client })
+        Ok(Self { credentials: Credentials::new(credential, client.clone(), clock), client, base_url, timeout })
     }
 
     /// The answer, if it is a success; once more with a fresh token when that one is refused.

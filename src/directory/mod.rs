@@ -6,6 +6,9 @@
 mod address;
 mod auth;
 mod caller;
+mod http;
+mod keycloak;
+mod reading;
 mod scim;
 
 use crate::domain::account::{Access, AccountState, LockReason};
@@ -16,7 +19,10 @@ use crate::domain::secret::Password;
 
 pub use address::BaseUrl;
 pub use auth::Credential;
-pub use scim::{ScimConfig, ScimDirectory, described};
+pub use caller::Endpoint;
+pub use http::HttpDirectory;
+pub use keycloak::KeycloakDirectory;
+pub use scim::{ScimDirectory, described};
 
 /// A person as the directory has them. Addresses that are not safe to write to are left out.
 #[derive(Clone)]
@@ -94,7 +100,10 @@ pub enum DirectoryError {
 
 /// The configured driver.
 pub enum Directory {
+    /// WSO2 Identity Server, too.
     Scim(ScimDirectory),
+    Keycloak(KeycloakDirectory),
+    Http(HttpDirectory),
 }
 
 impl Directory {
@@ -105,6 +114,8 @@ impl Directory {
     pub async fn find_user(&self, store: UserStore<'_>, username: &Username) -> Result<DirectoryUser, DirectoryError> {
         match self {
             Self::Scim(scim) => scim.find_user(store, username).await,
+            Self::Keycloak(keycloak) => keycloak.find_user(store, username).await,
+            Self::Http(http) => http.find_user(store, username).await,
         }
     }
 
@@ -115,6 +126,8 @@ impl Directory {
     pub async fn get_user(&self, store: UserStore<'_>, id: &str) -> Result<DirectoryUser, DirectoryError> {
         match self {
             Self::Scim(scim) => scim.get_user(store, id).await,
+            Self::Keycloak(keycloak) => keycloak.get_user(store, id).await,
+            Self::Http(http) => http.get_user(store, id).await,
         }
     }
 
@@ -130,6 +143,8 @@ impl Directory {
     ) -> Result<(), DirectoryError> {
         match self {
             Self::Scim(scim) => scim.set_lock(store, user, wanted).await,
+            Self::Keycloak(keycloak) => keycloak.set_lock(store, user, wanted).await,
+            Self::Http(http) => http.set_lock(store, user, wanted).await,
         }
     }
 
@@ -145,6 +160,8 @@ impl Directory {
     ) -> Result<(), DirectoryError> {
         match self {
             Self::Scim(scim) => scim.set_password(store, user, change).await,
+            Self::Keycloak(keycloak) => keycloak.set_password(store, user, change).await,
+            Self::Http(http) => http.set_password(store, user, change).await,
         }
     }
 
@@ -153,6 +170,8 @@ impl Directory {
     pub const fn keeps_marker(&self) -> bool {
         match self {
             Self::Scim(scim) => scim.keeps_marker(),
+            Self::Keycloak(keycloak) => keycloak.keeps_marker(),
+            Self::Http(http) => http.keeps_marker(),
         }
     }
 }

@@ -6,15 +6,13 @@ mod lookup;
 mod user;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::address::{BaseUrl, is_primary};
-use super::auth::Credential;
-use super::caller::{Call, Caller, Kind, judge, read_json, rejected};
+use super::address::is_primary;
+use super::caller::{Call, Caller, Endpoint, Kind, judge, read_json, rejected};
 use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
 use crate::domain::account::LockReason;
@@ -25,16 +23,6 @@ use crate::outbound::OutboundError;
 use dialect::Attribute;
 use user::user_from;
 
-/// Where the directory is, how it knows us, and what it wants.
-pub struct ScimConfig {
-    /// Base of `/Users`.
-    pub base_url: BaseUrl,
-    pub credential: Credential,
-    pub timeout: Duration,
-    pub allow_insecure_http: bool,
-    pub dialect: Dialect,
-}
-
 /// A person as any SCIM user resource describes them; `None` without a usable id or name.
 #[must_use]
 pub fn described(resource: &Value) -> Option<DirectoryUser> {
@@ -44,18 +32,16 @@ pub fn described(resource: &Value) -> Option<DirectoryUser> {
 /// The driver.
 pub struct ScimDirectory {
     caller: Caller,
-    base_url: BaseUrl,
     dialect: Dialect,
-    timeout: Duration,
 }
 
 impl ScimDirectory {
+    /// The base URL is that of `/Users`.
+    ///
     /// # Errors
     /// [`OutboundError`] when a URL is not one that secrets may be sent to.
-    pub fn new(config: ScimConfig, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let ScimConfig { base_url, credential, timeout, allow_insecure_http, dialect } = config;
-        let caller = Caller::new(credential, timeout, allow_insecure_http, clock)?;
-        Ok(Self { caller, base_url, dialect, timeout })
+    pub fn new(endpoint: Endpoint, dialect: Dialect, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { caller: Caller::new(endpoint, clock)?, dialect })
     }
 
     pub(super) const fn keeps_marker(&self) -> bool {
@@ -124,12 +110,12 @@ impl ScimDirectory {
     }
 
     fn users(&self, store: UserStore<'_>, id: Option<&str>) -> Result<Url, DirectoryError> {
-        let says_realm = self.base_url.has_realm() || self.dialect.realm_in != RealmIn::Path;
+        let says_realm = self.caller.base_url.has_realm() || self.dialect.realm_in != RealmIn::Path;
         if !says_realm && !is_primary(store.realm) {
             return Err(DirectoryError::NotFound);
         }
         let segments: Vec<&str> = std::iter::once("Users").chain(id).collect();
-        self.base_url.join(store, &segments)
+        self.caller.base_url.join(store, &segments)
     }
 }
 

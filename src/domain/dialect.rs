@@ -1,4 +1,4 @@
-//! In what one SCIM directory differs from the next one, as its operator says it.
+//! In what one directory differs from the next one of its kind, as its operator says it.
 
 use super::text::text_enum;
 
@@ -78,4 +78,12 @@ impl Dialect {
             ..Self::plain()
         }
     }
+}
+
+/// Where a Keycloak keeps what it has no field for: names of attributes.
+#[derive(Debug, Clone)]
+pub struct KeycloakAttributes {
+    pub phone: String,
+    /// For the acceptance marker.
+    pub marker: Option<String>,
 }

@@ -26,6 +26,7 @@ mod crash;
 mod deliveries;
 mod delivery;
 mod diagnosis;
+mod directory_drivers;
 mod directory_events;
 mod directory_events_ended;
 mod directory_events_wso2;

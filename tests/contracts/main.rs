@@ -12,7 +12,7 @@
 )]
 
 mod aws;
+mod directories;
 mod gateways;
 mod messages;
 mod prism;
-mod wso2;

@@ -14,6 +14,13 @@ fn directory(lines: &str) -> DirectoryConfig {
     Config::from_parts(Some(("f", &format!("{REST}{lines}"))), []).unwrap_or_else(|error| panic!("{error}")).directory
 }
 
+fn dialect_of(config: &DirectoryConfig) -> &Dialect {
+    match &config.driver {
+        DirectoryDriver::Scim(dialect) => dialect,
+        DirectoryDriver::Keycloak(_) | DirectoryDriver::Http { .. } => panic!("another driver"),
+    }
+}
+
 fn problems(lines: &str) -> Vec<String> {
     let base = r#"base_url = "https://id.example.com/scim2""#;
     let config = Config::from_parts(Some(("f", &format!("{REST}{base}\n{lines}"))), []);
@@ -30,10 +37,11 @@ fn wso2_is_scim_with_other_presets() {
         password = "s3cret"
         "#,
     );
-    assert_eq!((wso2.default_tenant.as_str(), wso2.dialect.realm_in), ("carbon.super", RealmIn::Domain));
-    assert_eq!(wso2.dialect.lock_attribute, "urn:scim:wso2:schema:accountLocked");
-    assert_eq!(wso2.dialect.patch_style, PatchStyle::Value);
-    assert!(wso2.dialect.marks_verified && wso2.dialect.lock_details.is_empty());
+    let dialect = dialect_of(&wso2);
+    assert_eq!((wso2.default_tenant.as_str(), dialect.realm_in), ("carbon.super", RealmIn::Domain));
+    assert_eq!(dialect.lock_attribute, "urn:scim:wso2:schema:accountLocked");
+    assert_eq!(dialect.patch_style, PatchStyle::Value);
+    assert!(dialect.marks_verified && dialect.lock_details.is_empty());
     assert!(matches!(wso2.credential, DirectoryCredential::Basic { username, .. } if username == "invited"));
 }
 
@@ -55,7 +63,7 @@ fn every_preset_can_be_overruled() {
         "#,
     );
     assert!(matches!(wso2.credential, DirectoryCredential::None));
-    let Dialect { realm_in, lock_details, marks_verified, patch_style, media_type, .. } = wso2.dialect;
+    let Dialect { realm_in, lock_details, marks_verified, patch_style, media_type, .. } = dialect_of(&wso2).clone();
     assert_eq!(
         (wso2.default_tenant.as_str(), realm_in, patch_style),
         ("example.com", RealmIn::Username, PatchStyle::Path)
@@ -66,7 +74,7 @@ fn every_preset_can_be_overruled() {
 #[test]
 fn what_makes_no_sense_is_told_in_words() {
     let cases = [
-        (r#"driver = "ldap""#, r#"directory.driver: must be "scim" or "wso2""#),
+        (r#"driver = "ldap""#, r#"directory.driver: must be "scim", "wso2", "keycloak" or "http""#),
         (r#"realm_in = "header""#, r#"directory.realm_in: must be "path", "domain" or "username""#),
         (r#"patch_style = "put""#, r#"directory.patch_style: must be "path" or "value""#),
         (
@@ -138,5 +146,48 @@ fn a_credential_is_whole_and_the_only_one() {
     ];
     for (lines, expected) in cases {
         assert_eq!(problems(lines), [expected], "{lines}");
+    }
+}
+
+#[test]
+fn keycloak_and_our_own_contract_have_keys_of_their_own() {
+    let rest = "base_url = \"https://id.example.com/admin/realms/{realm}\"\ntoken = \"t\"\n";
+    let keycloak = directory(&format!("driver = \"keycloak\"\nmarker_attribute = \"lastAcceptance\"\n{rest}")).driver;
+    let DirectoryDriver::Keycloak(attributes) = keycloak else { panic!("another driver") };
+    assert_eq!((attributes.phone.as_str(), attributes.marker.as_deref()), ("phoneNumber", Some("lastAcceptance")));
+    let http = directory(&format!("driver = \"http\"\nmarker_attribute = \"lastAcceptance\"\n{rest}")).driver;
+    assert!(matches!(http, DirectoryDriver::Http { keeps_marker: true }));
+    assert!(matches!(
+        directory(&format!("driver = \"http\"\n{rest}")).driver,
+        DirectoryDriver::Http { keeps_marker: false }
+    ));
+}
+
+#[test]
+fn keys_of_another_driver_are_refused() {
+    let cases = [
+        (
+            "driver = \"keycloak\"\nrealm_in = \"path\"",
+            r#"directory.realm_in: goes with "scim" or "wso2", which directory.driver is not"#,
+        ),
+        (
+            "driver = \"http\"\nlock_attribute = \"active\"",
+            r#"directory.lock_attribute: goes with "scim" or "wso2", which directory.driver is not"#,
+        ),
+        (
+            "phone_attribute = \"mobile\"",
+            r#"directory.phone_attribute: goes with "keycloak", which directory.driver is not"#,
+        ),
+        (
+            "driver = \"keycloak\"\nmarker_attribute = \"urn:x:y\"",
+            "directory.marker_attribute: must be the name of an attribute; this driver knows no extensions",
+        ),
+        (
+            "driver = \"http\"\nmarker_attribute = \"other\"",
+            r#"directory.marker_attribute: can only be "lastAcceptance" with this driver"#,
+        ),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(problems(&format!("token = \"t\"\n{lines}")), [expected], "{lines}");
     }
 }

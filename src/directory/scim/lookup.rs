@@ -35,7 +35,7 @@ impl ScimDirectory {
         if self.dialect.realm_in != RealmIn::Path && username.as_str().contains(STORE_SEPARATOR) {
             return Err(DirectoryError::NotFound);
         }
-        let all = tokio::time::timeout(self.timeout, self.matching(store, username)).await;
+        let all = tokio::time::timeout(self.caller.timeout, self.matching(store, username)).await;
         let matching = all.map_err(|_| DirectoryError::NotApplied("timeout"))?.map_err(|error| match error {
             // Nobody is a list too: it is the list that is not there.
             DirectoryError::NotFound => DirectoryError::NoSuchStore,

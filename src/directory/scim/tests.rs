@@ -9,9 +9,9 @@ use url::Url;
 use wiremock::matchers::{basic_auth, body_json, body_string_contains, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{ScimConfig, ScimDirectory};
+use super::ScimDirectory;
 use crate::clock::SystemClock;
-use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, PasswordChange};
+use crate::directory::{BaseUrl, Credential, DirectoryError, DirectoryUser, Endpoint, PasswordChange};
 use crate::domain::account::Access;
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
@@ -20,26 +20,25 @@ use crate::domain::secret::{Password, Secret};
 
 const MARKER: &str = "urn:example:params:scim:schemas:extension:invited:2.0:User:lastAcceptance";
 
-fn config(base_url: &str) -> ScimConfig {
-    ScimConfig {
+fn endpoint(base_url: &str) -> Endpoint {
+    Endpoint {
         base_url: BaseUrl::new(base_url, "default", false).unwrap(),
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),
         allow_insecure_http: false,
-        dialect: Dialect::plain(),
     }
 }
 
-fn of_config(config: ScimConfig) -> ScimDirectory {
-    ScimDirectory::new(config, Arc::new(SystemClock)).unwrap()
+fn at(endpoint: Endpoint, dialect: Dialect) -> ScimDirectory {
+    ScimDirectory::new(endpoint, dialect, Arc::new(SystemClock)).unwrap()
 }
 
 fn directory(server: &MockServer) -> ScimDirectory {
-    of_config(config(&format!("{}/scim/{{realm}}/v2", server.uri())))
+    at(endpoint(&format!("{}/scim/{{realm}}/v2", server.uri())), Dialect::plain())
 }
 
 fn with_dialect(server: &MockServer, dialect: Dialect) -> ScimDirectory {
-    of_config(ScimConfig { dialect, ..config(&format!("{}/t/{{tenant}}/scim2", server.uri())) })
+    at(endpoint(&format!("{}/t/{{tenant}}/scim2", server.uri())), dialect)
 }
 
 /// The realm of the tenant `acme`.
@@ -149,7 +148,7 @@ async fn two_of_the_same_name_are_ambiguous() {
 
 #[tokio::test]
 async fn without_a_place_for_the_realm_only_the_primary_one_exists() {
-    let directory = of_config(config("http://127.0.0.1:1/scim/v2"));
+    let directory = at(endpoint("http://127.0.0.1:1/scim/v2"), Dialect::plain());
     assert!(matches!(find_in(&directory, "SECONDARY", "alex").await, Err(DirectoryError::NoSuchStore)));
     let unreachable = find_in(&directory, "primary", "alex").await;
     assert!(matches!(unreachable, Err(DirectoryError::NotApplied("unreachable"))));
@@ -176,8 +175,8 @@ async fn password_unlock_and_marker_are_one_patch_guarded_by_the_version() {
         .mount(&server)
         .await;
     let dialect = Dialect { marker_attribute: Some(MARKER.to_owned()), ..Dialect::plain() };
-    let with_marker = ScimConfig { dialect, ..config(&format!("{}/scim/{{realm}}/v2", server.uri())) };
-    set_password(&of_config(with_marker), true).await.unwrap();
+    let with_marker = at(endpoint(&format!("{}/scim/{{realm}}/v2", server.uri())), dialect);
+    set_password(&with_marker, true).await.unwrap();
 }
 
 #[tokio::test]
@@ -252,7 +251,7 @@ async fn client_credentials_are_fetched_once_and_again_when_refused() {
         client_secret: Secret::new("client-secret".to_owned()),
         scope: None,
     };
-    let directory = of_config(ScimConfig { credential, ..config(&server.uri()) });
+    let directory = at(Endpoint { credential, ..endpoint(&server.uri()) }, Dialect::plain());
     for _ in 0..3 {
         find_in(&directory, "PRIMARY", "alex").await.unwrap();
     }

@@ -5,13 +5,11 @@ use serde_json::Value;
 use super::dialect::Standing;
 use crate::directory::DirectoryUser;
 use crate::directory::address::is_primary;
-use crate::domain::contact::{Email, Phone};
+use crate::directory::reading::{is_usable_id, language_tag, phone_from};
+use crate::domain::contact::Email;
 use crate::domain::dialect::{Dialect, RealmIn};
 use crate::domain::ids::{Realm, Username};
-use crate::domain::text::is_unsafe_char;
 
-/// Longest id that is accepted from a directory.
-const ID_MAX: usize = 255;
 /// What stands between a user store's name and the user's.
 pub(super) const STORE_SEPARATOR: char = '/';
 
@@ -49,15 +47,6 @@ pub(super) fn name_in<'a>(username: &'a str, realm_in: RealmIn, realm: &Realm) -
     }
 }
 
-fn is_usable_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= ID_MAX
-        && id != "."
-        && id != ".."
-        && !id.contains('/')
-        && !id.chars().any(is_unsafe_char)
-}
-
 /// The primary value, else the first of the type, else the first.
 fn preferred<'a>(resource: &'a Value, attribute: &str, kind: &str) -> Option<&'a str> {
     let values = resource.get(attribute)?.as_array()?;
@@ -72,21 +61,9 @@ fn preferred<'a>(resource: &'a Value, attribute: &str, kind: &str) -> Option<&'a
     chosen.or_else(|| values.first())?.get("value")?.as_str()
 }
 
-fn phone_from(text: &str) -> Option<Phone> {
-    let digits: String =
-        text.trim_start_matches("tel:").chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')')).collect();
-    Phone::parse(&digits).ok()
-}
-
 fn display_name(resource: &Value) -> Option<String> {
     ["/displayName", "/name/formatted", "/name/givenName"]
         .iter()
         .filter_map(|pointer| resource.pointer(pointer).and_then(Value::as_str))
         .find_map(|name| crate::outbound::safe_line(name, 128))
-}
-
-fn language_tag(text: &str) -> Option<String> {
-    let tag = text.split([',', ';']).next()?.trim().replace('_', "-");
-    let is_tag = !tag.is_empty() && tag.len() <= 35 && tag.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    is_tag.then_some(tag)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::database::Database;
-use super::directory::Directory;
+use super::directory::{Directory, Played};
 use super::gateway::Gateway;
 use super::{Reply, token};
 
@@ -77,6 +77,11 @@ impl TestApp {
     /// With a directory that behaves as WSO2 Identity Server does; `None`, after saying so, where there is none.
     pub(crate) async fn with_wso2(settings: Settings) -> Option<Self> {
         Some(Self::before(Directory::start_wso2()?, settings).await)
+    }
+
+    /// With a directory that is not a SCIM one.
+    pub(crate) async fn with_directory(played: Played, settings: Settings) -> Self {
+        Self::before(Directory::start_as(played), settings).await
     }
 
     async fn before(directory: Directory, settings: Settings) -> Self {

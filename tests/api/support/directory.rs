@@ -10,6 +10,7 @@ use invited::sandbox::{self, Running};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
+use super::adapters::Adapter;
 use super::app::User;
 use super::database::unique;
 use super::wso2;
@@ -63,6 +64,16 @@ struct Log {
 enum Speaks {
     Scim,
     Wso2(wso2::Translator),
+    Keycloak(Adapter),
+    Contract(Adapter),
+}
+
+/// What the directory is played to be.
+#[derive(Clone, Copy)]
+pub(crate) enum Played {
+    Keycloak,
+    /// A directory of our own contract.
+    Contract,
 }
 
 /// A proxy before the real directory that writes down what passes and can break it.
@@ -71,7 +82,7 @@ pub(crate) struct Directory {
     upstream: String,
     client: reqwest::Client,
     log: Arc<Mutex<Log>>,
-    is_wso2: bool,
+    base_path: &'static str,
     _stand_in: Option<Running>,
 }
 
@@ -79,6 +90,17 @@ impl Directory {
     pub(crate) fn start() -> Self {
         let (upstream, stand_in) = upstream();
         Self::before(upstream, stand_in, Speaks::Scim)
+    }
+
+    /// One that is not a SCIM directory.
+    pub(crate) fn start_as(played: Played) -> Self {
+        let (upstream, stand_in) = upstream();
+        let adapter = Adapter::new(upstream.clone());
+        let speaks = match played {
+            Played::Keycloak => Speaks::Keycloak(adapter),
+            Played::Contract => Speaks::Contract(adapter),
+        };
+        Self::before(upstream, stand_in, speaks)
     }
 
     /// One that behaves as WSO2 Identity Server does; `None`, after saying so, where there is no server to be it.
@@ -92,7 +114,12 @@ impl Directory {
     }
 
     fn before(upstream: String, stand_in: Option<Running>, speaks: Speaks) -> Self {
-        let is_wso2 = matches!(speaks, Speaks::Wso2(_));
+        let base_path = match &speaks {
+            Speaks::Scim => "/{realm}/v2",
+            Speaks::Wso2(_) => "/t/{tenant}/scim2",
+            Speaks::Keycloak(_) => "/admin/realms/{realm}",
+            Speaks::Contract(_) => "/contract",
+        };
         let log = Arc::new(Mutex::new(Log::default()));
         let proxy = Arc::new(Proxy {
             upstream: upstream.clone(),
@@ -110,12 +137,12 @@ impl Directory {
         let url = format!("http://{}", server.addrs()[0]);
         tokio::spawn(server.run());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url, upstream, client, log, is_wso2, _stand_in: stand_in }
+        Self { url, upstream, client, log, base_path, _stand_in: stand_in }
     }
 
     /// Base URL for the service.
     pub(crate) fn base_url(&self) -> String {
-        if self.is_wso2 { format!("{}/t/{{tenant}}/scim2", self.url) } else { format!("{}/{{realm}}/v2", self.url) }
+        format!("{}{}", self.url, self.base_path)
     }
 
     /// Breaks the next request of this method; later faults queue up behind.
@@ -232,9 +259,15 @@ impl Proxy {
     }
 
     async fn forward(&self, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
-        if let Speaks::Wso2(translator) = &self.speaks {
-            return translator.forward(request, &body).await;
+        match &self.speaks {
+            Speaks::Scim => self.forward_scim(request, body).await,
+            Speaks::Wso2(translator) => translator.forward(request, &body).await,
+            Speaks::Keycloak(adapter) => adapter.as_keycloak(request, &body).await,
+            Speaks::Contract(adapter) => adapter.as_contract(request, &body).await,
         }
+    }
+
+    async fn forward_scim(&self, request: &HttpRequest, body: web::Bytes) -> HttpResponse {
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap();
         let mut forwarded =
             self.client.request(method, format!("{}{}", self.upstream, request.uri())).body(body.to_vec());

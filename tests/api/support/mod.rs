@@ -2,6 +2,7 @@
 //!
 //! Nothing here sleeps: the clock is moved and the worker is stepped.
 
+mod adapters;
 pub(crate) mod app;
 pub(crate) mod database;
 pub(crate) mod directory;

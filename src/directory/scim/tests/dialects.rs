@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, basic_auth};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::{ScimConfig, alex, config, find_in, list, of_config, read_as, realm, set_password, store, with_dialect};
-use crate::directory::{BaseUrl, Credential, DirectoryError};
+use super::{alex, at, endpoint, find_in, list, read_as, realm, set_password, store, with_dialect};
+use crate::directory::scim::ScimDirectory;
+use crate::directory::{BaseUrl, Credential, DirectoryError, Endpoint};
 use crate::domain::account::{Access, LockReason};
 use crate::domain::dialect::{Dialect, LockDetail, MediaType, PatchStyle};
 use crate::domain::ids::TenantId;
@@ -166,9 +167,9 @@ async fn a_patch_can_be_one_object_in_plain_json() {
     }
 }
 
-fn by_name_and_password(base_url: &str) -> ScimConfig {
+fn by_name_and_password(base_url: &str) -> ScimDirectory {
     let credential = Credential::Basic { username: "invited".to_owned(), password: Secret::new("s3cret".to_owned()) };
-    ScimConfig { credential, ..config(base_url) }
+    at(Endpoint { credential, ..endpoint(base_url) }, Dialect::plain())
 }
 
 #[tokio::test]
@@ -176,9 +177,9 @@ async fn no_credential_and_a_name_and_password_are_ways_to_be_known() {
     let server = MockServer::start().await;
     let everybody = ResponseTemplate::new(200).set_body_json(list(&[alex()]));
     Mock::given(basic_auth("invited", "s3cret")).respond_with(everybody).expect(1).mount(&server).await;
-    find_in(&of_config(by_name_and_password(&server.uri())), "PRIMARY", "alex").await.unwrap();
+    find_in(&by_name_and_password(&server.uri()), "PRIMARY", "alex").await.unwrap();
     let server = accepting().await;
-    let directory = of_config(ScimConfig { credential: Credential::None, ..config(&server.uri()) });
+    let directory = at(Endpoint { credential: Credential::None, ..endpoint(&server.uri()) }, Dialect::plain());
     find_in(&directory, "PRIMARY", "alex").await.unwrap();
     assert!(!server.received_requests().await.unwrap()[0].headers.contains_key("authorization"));
 }
@@ -187,7 +188,7 @@ async fn no_credential_and_a_name_and_password_are_ways_to_be_known() {
 async fn a_refused_password_of_ours_is_not_tried_twice() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(401)).expect(1).mount(&server).await;
-    let refused = find_in(&of_config(by_name_and_password(&server.uri())), "PRIMARY", "alex").await;
+    let refused = find_in(&by_name_and_password(&server.uri()), "PRIMARY", "alex").await;
     assert!(matches!(refused, Err(DirectoryError::NotApplied("unauthorized"))));
 }
 
@@ -195,7 +196,7 @@ async fn a_refused_password_of_ours_is_not_tried_twice() {
 async fn tenants_have_their_place_in_the_url_and_the_default_one_its_own_name() {
     let server = accepting().await;
     let base_url = BaseUrl::new(&format!("{}/t/{{tenant}}/{{realm}}", server.uri()), "carbon.super", false).unwrap();
-    let directory = of_config(ScimConfig { base_url, ..config(&server.uri()) });
+    let directory = at(Endpoint { base_url, ..endpoint(&server.uri()) }, Dialect::plain());
     let mut owned = realm("PRIMARY");
     directory.get_user(store(&owned), "2819c223").await.err().unwrap();
     owned.0 = TenantId::default_tenant();
