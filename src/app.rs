@@ -15,11 +15,13 @@ use crate::clock::Clock;
 use crate::config::{Config, DirectoryCredential, DirectoryDriver, GatewayConfig, KeySource};
 use crate::delivery::{self, Worker};
 use crate::directory::{BaseUrl, Credential, Directory, Endpoint, HttpDirectory, KeycloakDirectory, ScimDirectory};
+use crate::domain::invitation::Channel;
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
 use crate::gateway::{EmailDriver, EmailGateway, SmsDriver, SmsGateway};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
+use crate::outbound::circuit::Circuit;
 use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
@@ -57,6 +59,7 @@ impl App {
         let keys = Arc::new(keyring(&config)?);
         let directory = Arc::new(directory(&config, Arc::clone(&clock))?);
         let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
+        let circuits = circuits(email.as_ref(), sms.as_ref());
         let webhooks = Arc::new(event_sender(&config, &keys, &clock)?);
         let service = Arc::new(Service::new(Parts {
             store: store.clone(),
@@ -88,7 +91,8 @@ impl App {
         let address = listener.local_addr()?;
         let listening =
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
-        let state = http::State { service: Arc::clone(&service), authenticator, wso2_version: config.wso2_version };
+        let state =
+            http::State { service: Arc::clone(&service), authenticator, wso2_version: config.wso2_version, circuits };
         let server = http::serve(listening, state, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
         let runner = Runner::new(Arc::clone(&service), http::wire(), config.bulk_concurrency);
@@ -250,6 +254,11 @@ fn gateways(
     let email = email.map(|email| EmailGateway::new(email.driver, email.timeout, Arc::clone(clock))).transpose();
     let sms = sms.map(|sms| SmsGateway::new(sms.driver, sms.timeout, Arc::clone(clock))).transpose();
     Ok((email.context("email")?, sms.context("sms")?))
+}
+
+fn circuits(email: Option<&EmailGateway>, sms: Option<&SmsGateway>) -> Vec<(Channel, Arc<Circuit>)> {
+    let email = email.map(|email| (Channel::Email, email.circuit()));
+    email.into_iter().chain(sms.map(|sms| (Channel::Sms, sms.circuit()))).collect()
 }
 
 fn event_sender(config: &Config, keys: &Arc<Keyring>, clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {

@@ -2,6 +2,7 @@
 //!
 //! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
 
+pub mod circuit;
 pub mod guard;
 pub mod token;
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use super::*;
 use crate::domain::invitation::Method;
-use crate::domain::settings::{Settings, SmsSettings};
+use crate::domain::settings::Settings;
 
 const KEY_A: &str = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const KEY_B: &str = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -145,7 +145,7 @@ fn everything_can_come_from_variables() {
     assert_eq!(defaults.links.allowed_origins, ["https://login.example.com"]);
     assert_eq!((defaults.method, defaults.otp.max_attempts), (Method::SmsOtp, 3));
     assert_eq!(defaults.reminders.minutes_before_expiry, [1440, 60]);
-    assert_eq!(defaults.sms, SmsSettings { allowed_countries: vec!["CH".to_owned()], autofill_origin: None });
+    assert_eq!((defaults.sms.allowed_countries, defaults.sms.autofill_origin), (vec!["CH".to_owned()], None));
     assert!(!defaults.lock_account_until_password_set);
     assert_eq!(defaults.expiry_minutes, 1440);
 }

@@ -178,7 +178,10 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
     }
     // False when a resend or a revocation came between: then there is nothing left to say.
     if outbox::settle(conn, claimed, &settlement, now)? {
-        audit(conn, claimed, now, (event, detail))?;
+        // Nothing was tried, and that happens to every message each time it is looked at.
+        if !detail.starts_with(send::HELD) {
+            audit(conn, claimed, now, (event, detail))?;
+        }
         if gives_sync_up {
             sync::give_up(conn, claimed, detail, now)?;
         }

@@ -17,6 +17,9 @@ use crate::templates::{self, Rendered};
 /// When a gateway that refuses us is tried again: only an operator can mend that.
 const MISCONFIGURED_RETRY: Duration = Duration::from_mins(1);
 
+/// What the code begins with of a message that was not tried, since its gateway failed too often lately.
+pub(super) const HELD: &str = "circuit_open:";
+
 impl Worker {
     pub(super) async fn send(&self, claimed: &Claimed) -> Result<Done, StorageError> {
         let Some(mut payload) = self.open(claimed) else {
@@ -75,6 +78,7 @@ impl Worker {
                 );
                 self.postpone(claimed, code, MISCONFIGURED_RETRY)
             }
+            Outcome::Held(held) => self.postpone(claimed, format!("{HELD}{}", held.code), held.wait),
             Outcome::Throttled { after } => self.retry(claimed, "throttled", after),
             Outcome::NotSent { code } => self.retry(claimed, code, None),
             Outcome::Unknown { code, after } => self.retry(claimed, &code, after),
@@ -139,6 +143,7 @@ async fn sms(gateway: &SmsGateway, claimed: &Claimed, payload: &Payload, text: &
         kind: claimed.kind.as_str(),
         to: &to,
         text,
+        from: payload.sms_from.as_deref(),
         is_unicode: templates::sms_size(text).encoding == "ucs2",
     };
     Ok(gateway.send(&message).await)

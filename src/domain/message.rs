@@ -226,6 +226,9 @@ pub struct Payload {
     /// Host whose page phones may offer to fill the code of an SMS into.
     #[serde(default)]
     pub autofill_host: Option<String>,
+    /// What an SMS comes from, where it is the tenant's own.
+    #[serde(default)]
+    pub sms_from: Option<String>,
 }
 
 /// The sources of one message in one locale.

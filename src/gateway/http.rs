@@ -99,8 +99,15 @@ impl Http {
     pub fn check_sms(&self) -> Result<(), HttpProblem> {
         let to = Phone::parse("+94771234567").or(Err(("url", "can't be checked")))?;
         let kind = "invitation_sms_otp";
-        let message =
-            SmsMessage { message_id: "msg_1", tenant: "default", kind, to: &to, text: "text", is_unicode: false };
+        let message = SmsMessage {
+            message_id: "msg_1",
+            tenant: "default",
+            kind,
+            to: &to,
+            text: "text",
+            from: None,
+            is_unicode: false,
+        };
         self.parts(&of_sms(&message, &self.from)).map(drop)
     }
 
@@ -109,7 +116,7 @@ impl Http {
     }
 
     pub(super) async fn sms(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
-        self.request(line, message.message_id, &of_sms(message, &self.from)).await
+        self.request(line, message.message_id, &of_sms(message, message.from.unwrap_or(&self.from))).await
     }
 
     async fn request(&self, line: &Line, id: &str, values: &Values<'_>) -> Result<RequestBuilder, Outcome> {

@@ -29,7 +29,9 @@ use reqwest::RequestBuilder;
 
 use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
+use crate::domain::time::Timestamp;
 use crate::outbound::OutboundError;
+use crate::outbound::circuit::{Circuit, Held};
 use answer::Answer;
 use call::Line;
 
@@ -66,6 +68,8 @@ pub struct SmsMessage<'a> {
     pub kind: &'a str,
     pub to: &'a Phone,
     pub text: &'a str,
+    /// The tenant's own sender, in place of the gateway's.
+    pub from: Option<&'a str>,
     /// Whether it has characters that the GSM alphabet lacks.
     pub is_unicode: bool,
 }
@@ -83,14 +87,29 @@ pub enum Outcome {
     NotSent { code: &'static str },
     /// It may have been taken (time-out, reset, 5xx, redirect); repeated with the same id and the same secret.
     Unknown { code: String, after: Option<Duration> },
+    /// The gateway failed too often lately: nothing was tried.
+    Held(Held),
     /// Our credential, sender or account was refused: every message would meet that, so it is the gateway's alarm and none of them is given up.
     Misconfigured { code: String },
+}
+
+impl Outcome {
+    /// Tells the circuit what this says of the gateway.
+    fn tell(&self, circuit: &Circuit, now: Timestamp) {
+        match self {
+            Self::Accepted { .. } | Self::Rejected { .. } | Self::Throttled { .. } => circuit.succeeded(),
+            Self::NotSent { code } => circuit.failed(code, now),
+            Self::Unknown { code, .. } | Self::Misconfigured { code } => circuit.failed(code, now),
+            Self::Held(_) => {}
+        }
+    }
 }
 
 /// Where e-mail goes.
 pub struct EmailGateway {
     line: Line,
     driver: EmailDriver,
+    circuit: Arc<Circuit>,
 }
 
 /// An e-mail vendor and what it needs.
@@ -111,12 +130,21 @@ impl EmailGateway {
     /// # Errors
     /// That the system has no usable TLS set-up.
     pub fn new(driver: EmailDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { line: Line::new(timeout, clock)?, driver })
+        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
     }
 
     /// Hands one message over.
     pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
-        let Self { line, driver } = self;
+        if let Err(held) = self.circuit.admit(self.line.now()) {
+            return Outcome::Held(held);
+        }
+        let outcome = self.hand_over(message).await;
+        outcome.tell(&self.circuit, self.line.now());
+        outcome
+    }
+
+    async fn hand_over(&self, message: &EmailMessage<'_>) -> Outcome {
+        let Self { line, driver, .. } = self;
         let outcome = match driver.request(line, message).await {
             Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
             Err(outcome) => outcome,
@@ -125,6 +153,12 @@ impl EmailGateway {
             http.heed(&outcome).await;
         }
         outcome
+    }
+
+    /// Whether it is let alone for now.
+    #[must_use]
+    pub fn circuit(&self) -> Arc<Circuit> {
+        Arc::clone(&self.circuit)
     }
 }
 
@@ -162,6 +196,7 @@ impl EmailDriver {
 pub struct SmsGateway {
     line: Line,
     driver: SmsDriver,
+    circuit: Arc<Circuit>,
 }
 
 /// An SMS vendor and what it needs.
@@ -179,12 +214,24 @@ impl SmsGateway {
     /// # Errors
     /// That the system has no usable TLS set-up.
     pub fn new(driver: SmsDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { line: Line::new(timeout, clock)?, driver })
+        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
     }
 
     /// Hands one message over.
     pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
-        let Self { line, driver } = self;
+        if let Err(held) = self.circuit.admit(self.line.now()) {
+            return Outcome::Held(held);
+        }
+        let outcome = self.hand_over(message).await;
+        // A sender that one tenant chose wrong must not stop the others.
+        if !(message.from.is_some() && matches!(outcome, Outcome::Misconfigured { .. })) {
+            outcome.tell(&self.circuit, self.line.now());
+        }
+        outcome
+    }
+
+    async fn hand_over(&self, message: &SmsMessage<'_>) -> Outcome {
+        let Self { line, driver, .. } = self;
         let outcome = match driver.request(line, message).await {
             Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
             Err(outcome) => outcome,
@@ -193,6 +240,12 @@ impl SmsGateway {
             http.heed(&outcome).await;
         }
         outcome
+    }
+
+    /// Whether it is let alone for now.
+    #[must_use]
+    pub fn circuit(&self) -> Arc<Circuit> {
+        Arc::clone(&self.circuit)
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Sns {
 impl Sns {
     pub(super) fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
         let mut attributes = vec![("AWS.SNS.SMS.SMSType", "Transactional")];
-        if let Some(from) = self.from.as_deref() {
+        if let Some(from) = message.from.or(self.from.as_deref()) {
             let name = if from.starts_with('+') { "AWS.MM.SMS.OriginationNumber" } else { "AWS.SNS.SMS.SenderID" };
             attributes.push((name, from));
         }

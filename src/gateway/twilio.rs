@@ -64,9 +64,10 @@ pub enum TwilioSender {
 
 impl Twilio {
     pub(super) fn request(&self, client: &Client, message: &SmsMessage<'_>) -> RequestBuilder {
-        let from = match &self.from {
-            TwilioSender::Own(from) => ("From", from.as_str()),
-            TwilioSender::Service(sid) => ("MessagingServiceSid", sid.as_str()),
+        let from = match (message.from, &self.from) {
+            (Some(from), _) => ("From", from),
+            (None, TwilioSender::Own(from)) => ("From", from.as_str()),
+            (None, TwilioSender::Service(sid)) => ("MessagingServiceSid", sid.as_str()),
         };
         let form = [("To", message.to.as_str()), from, ("Body", message.text)];
         let url = below(&self.url, &format!("/2010-04-01/Accounts/{}/Messages.json", self.account_sid));

@@ -45,7 +45,7 @@ impl Vonage {
         let form = [
             ("api_key", self.api_key.as_str()),
             ("api_secret", self.api_secret.expose()),
-            ("from", self.from.as_str()),
+            ("from", message.from.unwrap_or(&self.from).trim_start_matches('+')),
             ("to", message.to.as_str().trim_start_matches('+')),
             ("text", message.text),
             ("type", if message.is_unicode { "unicode" } else { "text" }),

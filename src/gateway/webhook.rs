@@ -66,7 +66,7 @@ impl Webhook {
             tenant: message.tenant,
             kind: message.kind,
             to: message.to.as_str(),
-            from: &self.from,
+            from: message.from.unwrap_or(&self.from),
             text: message.text,
         };
         self.post(client, message.message_id, &body)
@@ -166,6 +166,7 @@ mod tests {
             kind: "invitation_sms_otp",
             to: &to,
             text: "text",
+            from: None,
             is_unicode: false,
         };
         let driver = SmsDriver::Webhook(webhook(&server.uri()));

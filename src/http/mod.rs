@@ -42,7 +42,9 @@ pub use bulk::wire;
 pub use jwks::Jwks;
 pub use limit::Limiter;
 
+use crate::domain::invitation::Channel;
 use crate::domain::wso2::Wso2Version;
+use crate::outbound::circuit::Circuit;
 use crate::service::Service;
 
 /// What handlers share.
@@ -51,6 +53,8 @@ pub struct State {
     pub authenticator: Authenticator,
     /// What callers of the compatible routes take this service for.
     pub wso2_version: Wso2Version,
+    /// One of each gateway that there is.
+    pub circuits: Vec<(Channel, Arc<Circuit>)>,
 }
 
 /// How to listen.

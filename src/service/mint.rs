@@ -128,6 +128,7 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
         otp_url: None,
         expires_in_minutes: None,
         autofill_host: settings.sms.autofill_origin.clone(),
+        sms_from: settings.sms.from.clone(),
     }
 }
 

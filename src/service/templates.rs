@@ -233,5 +233,6 @@ fn sample(kind: Kind, settings: &Settings, values: SampleValues) -> Payload {
         otp_url,
         expires_in_minutes: (expires_in_minutes >= 0 && kind.carries_secret()).then_some(expires_in_minutes),
         autofill_host: settings.sms.autofill_origin.clone(),
+        sms_from: None,
     }
 }

@@ -158,6 +158,7 @@ fn planted(expires_in_minutes: Option<i64>) -> Payload {
         otp_url: Some(OTP_URL.to_owned()),
         expires_in_minutes,
         autofill_host: None,
+        sms_from: None,
     }
 }
 

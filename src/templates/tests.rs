@@ -19,6 +19,7 @@ fn payload() -> Payload {
         otp_url: Some("https://example.com/enter-code".to_owned()),
         expires_in_minutes: Some(1440),
         autofill_host: None,
+        sms_from: None,
     }
 }
 

@@ -95,6 +95,47 @@ async fn a_wrong_credential_kills_none_however_long_it_lasts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_is_down_is_let_alone_and_the_other_channel_goes_on() {
+    let app = TestApp::spawn().await;
+    app.gateway.answers("email", ResponseTemplate::new(503), 5).await;
+    let mut issued = Vec::new();
+    for _ in 0..8 {
+        issued.push(app.issue(&app.user().await, json!({"lockAccount": false})).await);
+    }
+    assert_eq!(app.gateway.received("email").await.len(), 5, "the rest was not tried");
+    let waiting = app.invitation(&issued[7]["id"]).await["delivery"].clone();
+    assert_eq!(
+        (&waiting["status"], &waiting["error"], &waiting["attempts"]),
+        (&json!("queued"), &json!("circuit_open:http_503"), &json!(0))
+    );
+    let ready = app.send(app.request("GET", "/health/ready")).await.ok(200);
+    assert_eq!((&ready["status"], &ready["gatewaysDown"][0]["channel"]), (&json!("ok"), &json!("email")));
+    assert_eq!(ready["gatewaysDown"][0]["error"], "http_503");
+    app.issue(&app.user().await, json!({"method": "sms_otp", "lockAccount": false})).await;
+    assert_eq!(app.gateway.received("sms").await.len(), 1);
+    for _ in 0..4 {
+        app.advance(Duration::from_secs(40));
+        app.work().await;
+    }
+    for invitation in &issued {
+        assert_eq!(app.invitation(&invitation["id"]).await["delivery"]["status"], "sent");
+    }
+    assert_eq!(app.send(app.request("GET", "/health/ready")).await.ok(200), json!({"status": "ok"}));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_message_comes_from_the_tenants_own_sender() {
+    let app = TestApp::spawn().await;
+    app.issue(&app.user().await, json!({"method": "sms_otp", "lockAccount": false})).await;
+    app.tenant_wants("default", json!({"sms": {"from": "Acme"}})).await;
+    app.issue(&app.user().await, json!({"method": "sms_otp", "lockAccount": false})).await;
+    let senders: Vec<_> = app.gateway.received("sms").await.iter().map(|sms| sms["from"].clone()).collect();
+    assert_eq!(senders, ["Example", "Acme"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_trying() {
     let app = TestApp::spawn().await;
     let user = app.user().await;

@@ -33,6 +33,7 @@ pub(crate) async fn send_sms(driver: SmsDriver, to: &str) -> Outcome {
         kind: "invitation_sms_otp",
         to: &to,
         text: "Your code: 123456 & more",
+        from: None,
         is_unicode: false,
     };
     SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await

@@ -162,6 +162,10 @@ pub struct SmsSettings {
     #[serde(deserialize_with = "text_or_none")]
     #[schema(required, max_length = 255)]
     pub autofill_origin: Option<String>,
+    /// Number or name that messages come from, in place of the operator's. The empty text says "the operator's" where a lower layer names one.
+    #[serde(deserialize_with = "text_or_none")]
+    #[schema(required, max_length = 16)]
+    pub from: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -231,7 +235,7 @@ impl Default for Settings {
                 allowed_redirects: Vec::new(),
                 allowed_origins: Vec::new(),
             },
-            sms: SmsSettings { allowed_countries: Vec::new(), autofill_origin: None },
+            sms: SmsSettings { allowed_countries: Vec::new(), autofill_origin: None, from: None },
             locale: "en".to_owned(),
             password_policy: PasswordPolicy { min_length: 8, max_length: 128 },
             policy: PolicySettings { profile: Profile::Compatible },

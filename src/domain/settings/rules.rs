@@ -6,6 +6,7 @@ use super::{
     LinkSettings, OtpSettings, PasswordPolicy, Profile, ReminderSettings, ResendSettings, Settings, SettingsProblem,
     SmsSettings, is_expiry,
 };
+use crate::domain::contact::Phone;
 use crate::domain::invitation::Purpose;
 use crate::domain::text::is_unsafe_char;
 
@@ -130,6 +131,20 @@ fn check_sms(found: &mut Vec<SettingsProblem>, sms: &SmsSettings) {
     if sms.autofill_origin.as_deref().is_some_and(|host| !is_host(host)) {
         found.push(problem("/sms/autofillOrigin", "invalid_origin", "must be host[:port] in lower case"));
     }
+    if sms.from.as_deref().is_some_and(|from| !is_sms_sender(from)) {
+        let detail = "must be a number (+ and digits), a short code, or a name of up to 11 letters, digits and spaces";
+        found.push(problem("/sms/from", "invalid_sender", detail));
+    }
+}
+
+/// Whether text messages can come from it: a number, a short code, or a name of up to 11 letters, digits and spaces (3GPP TS 23.040 §9.1.2.5).
+fn is_sms_sender(text: &str) -> bool {
+    let is_short_code = (3..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_name = (1..=11).contains(&text.len())
+        && text.trim() == text
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ')
+        && text.bytes().any(|b| b.is_ascii_alphabetic());
+    is_short_code || is_name || Phone::parse(text).is_ok()
 }
 
 /// Whether the text is a host and perhaps a port, written as a browser would write it.

@@ -16,7 +16,7 @@ fn every_problem_is_found_at_once_and_named_with_its_place() {
         "passwordReset": [true], "resend": {"cooldownSeconds": 86401, "maxPerInvitation": 1001, "extra": {"a": 1}},
         "links": {"setupUrl": "not a url", "otpUrl": "javascript:alert(1)", "allowedOrigins": ["https://a.example.com/", 7],
                   "allowedRedirects": ["https://*.example.com/"]},
-        "notifications": {"a": "internal"}, "sms": {"autofillOrigin": "Example.com"}
+        "notifications": {"a": "internal"}, "sms": {"autofillOrigin": "Example.com", "from": "a.b"}
     });
     let found = problems_of(&overrides);
     for (pointer, code) in [
@@ -38,12 +38,24 @@ fn every_problem_is_found_at_once_and_named_with_its_place() {
         ("/links/allowedRedirects/0", "invalid_url"),
         ("/notifications", "invalid_value"),
         ("/sms/autofillOrigin", "invalid_origin"),
+        ("/sms/from", "invalid_sender"),
     ] {
         assert!(found.contains(&(pointer.to_owned(), code)), "{pointer} {code} in {found:?}");
     }
-    assert_eq!(found.len(), 18, "{found:?}");
+    assert_eq!(found.len(), 19, "{found:?}");
     let long = json!({"links": {"allowedRedirects": vec![format!("https://example.com/{}", "x".repeat(200)); 100]}});
     assert_eq!(problems_of(&long), [(String::new(), "too_large")]);
+}
+
+#[test]
+fn a_text_message_comes_from_a_number_a_short_code_or_a_name() {
+    let problems = |from: &str| problems_of(&json!({"sms": {"from": from}}));
+    for good in ["", "+94771234567", "12345", "Example", "Acme 4 You", "A", "ABCDEFGHIJK"] {
+        assert_eq!(problems(good), [], "{good}");
+    }
+    for bad in ["12", "123456789", " Example", "ABCDEFGHIJKL", "Zürich", "a\nb", "+0771234567", "Acme_1"] {
+        assert_eq!(problems(bad), [("/sms/from".to_owned(), "invalid_sender")], "{bad}");
+    }
 }
 
 #[test]
@@ -125,6 +137,7 @@ fn patch() -> impl Strategy<Value = Value> {
         ("/reminders/minutesBeforeExpiry", json!([[], [60], [1440, 60]])),
         ("/links/allowedOrigins", json!([[], ["https://a.example.com"], ["http://127.0.0.1:8084"]])),
         ("/sms/autofillOrigin", json!(["a.example.com", "a.example.com:8443"])),
+        ("/sms/from", json!(["Example", "+94771234567"])),
         ("/passwordPolicy/minLength", json!([8, 15])),
     ];
     let choices = values.map(|(pointer, values)| {

@@ -47,6 +47,7 @@ async fn send_sms(driver: SmsDriver) -> Outcome {
         kind: "invitation_sms_otp",
         to: &to,
         text: "Ihr Code: 1&2 あ",
+        from: None,
         is_unicode: true,
     };
     let gateway = SmsGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
