@@ -12,6 +12,7 @@ use super::extract::all_of;
 use super::problem::Problem;
 use super::request::{called, named_tenant_of, request_id_of};
 use crate::domain::invitation::Channel;
+use crate::service::error::CallbackRefusal;
 use crate::service::receipts::{Place, Posted};
 use crate::service::{Refusal, ServiceError};
 
@@ -92,7 +93,8 @@ pub(super) async fn receive_receipts(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (channel, provider) = path.into_inner();
-    let channel = Channel::parse(&channel).ok_or(ServiceError::Refused(Refusal::CallbackNotFound))?;
+    let channel =
+        Channel::parse(&channel).ok_or(ServiceError::Refused(Refusal::Callback(CallbackRefusal::NotFound)))?;
     let place = Place { tenant: named_tenant_of(&request), channel, provider, request_id: request_id_of(&request) };
     let body = all_of(payload, BODY_MAX).await?.to_vec();
     let posted = Posted { target: called(&request), headers: headers(request.headers()), body };

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::domain::invitation::{Channel, Over};
 use crate::domain::settings::SettingsProblem;
-use crate::service::error::PasswordRefusal;
+use crate::service::error::{CallbackRefusal, PasswordRefusal};
 use crate::service::{Failure, Refusal, ServiceError};
 
 /// When an overloaded process may be asked again.
@@ -204,10 +204,10 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::AcceptInProgress(wait)
         | Refusal::NotReady(wait)
         | Refusal::DirectoryUnavailable(wait)
-        | Refusal::CallbackUnavailable(wait)
+        | Refusal::Callback(CallbackRefusal::Unavailable(wait))
         | Refusal::IdempotencyInProgress(wait) => problem = problem.retry_in(wait),
         Refusal::Overloaded => problem = problem.retry_in(OVERLOAD_RETRY),
-        Refusal::CallbackUnsigned => problem.challenge = Some("Basic realm=\"callbacks\""),
+        Refusal::Callback(CallbackRefusal::Unsigned) => problem.challenge = Some("Basic realm=\"callbacks\""),
         Refusal::GrantInvalid => problem.challenge = Some("Bearer error=\"invalid_token\""),
         Refusal::PasswordRejected(refusals) => problem.reasons = refusals.into_iter().map(Reason::from).collect(),
         Refusal::FeatureDisabled
@@ -221,8 +221,7 @@ fn refused(refusal: Refusal) -> Problem {
         | Refusal::DeliveryNotRetriable(_)
         | Refusal::WebhookNotFound
         | Refusal::WebhookLimit
-        | Refusal::CallbackNotFound
-        | Refusal::CallbackMalformed
+        | Refusal::Callback(CallbackRefusal::NotFound | CallbackRefusal::Malformed)
         | Refusal::NotResendable(_)
         | Refusal::NothingToResend
         | Refusal::ResendLimit
@@ -271,12 +270,7 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         R::DeliveryNotRetriable(why) => (S::CONFLICT, "delivery_not_retriable", why),
         R::WebhookNotFound => (S::NOT_FOUND, "webhook_not_found", "There is no such webhook."),
         R::WebhookLimit => (S::CONFLICT, "webhook_limit", "The tenant has 20 webhooks, which is as many as it may."),
-        R::CallbackNotFound => (S::NOT_FOUND, "callback_not_found", "No such gateway is set up to report here."),
-        R::CallbackUnsigned => (S::UNAUTHORIZED, "signature_invalid", "The signature is missing, wrong or too old."),
-        R::CallbackMalformed => (S::BAD_REQUEST, "malformed_body", "The body is not what the gateway reports."),
-        R::CallbackUnavailable(_) => {
-            (DOWN, "signature_unverifiable", "Whether the signature is right can't be told right now; try again.")
-        }
+        R::Callback(refusal) => callback(*refusal),
         R::NotResendable(_) => (S::CONFLICT, "not_resendable", "The invitation is over for good."),
         R::NothingToResend => (S::BAD_REQUEST, "nothing_to_resend", "The account has nothing of this kind to resend."),
         R::ResendTooSoon(_) => (S::TOO_MANY_REQUESTS, "resend_too_soon", "The last message was sent a moment ago."),
@@ -302,13 +296,22 @@ const fn table(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         }
         R::Overloaded => (DOWN, "overloaded", "Too much is going on; try again."),
         R::RepeatedInBulk => (S::CONFLICT, "invitation_exists", "A row before this one invites the same account."),
-        R::BulkReturnsNoSecrets => {
-            (RULE, "bulk_returns_no_secrets", "The secret of a row can only be sent, not returned.")
-        }
+        R::BulkReturnsNoSecrets => (RULE, "bulk_returns_no_secrets", "The secret of a row is sent, never returned."),
         R::BulkJobNotFound => (S::NOT_FOUND, "bulk_job_not_found", "There is no such job."),
         R::BulkJobDone => (S::CONFLICT, "bulk_job_done", "The job ended before it could be cancelled."),
         R::BulkEmpty => (S::BAD_REQUEST, "bulk_empty", "The body has no rows."),
         R::BulkTooManyRows => (S::PAYLOAD_TOO_LARGE, "bulk_too_many_rows", "The body has more than 10000 rows."),
+    }
+}
+
+const fn callback(refusal: CallbackRefusal) -> (StatusCode, &'static str, &'static str) {
+    use CallbackRefusal as C;
+    use StatusCode as S;
+    match refusal {
+        C::NotFound => (S::NOT_FOUND, "callback_not_found", "No such gateway is set up to report here."),
+        C::Unsigned => (S::UNAUTHORIZED, "signature_invalid", "The signature is missing, wrong or too old."),
+        C::Malformed => (S::BAD_REQUEST, "malformed_body", "The body is not what the gateway reports."),
+        C::Unavailable(_) => (DOWN, "signature_unverifiable", "The signature can't be checked right now; try again."),
     }
 }
 

@@ -53,14 +53,8 @@ pub enum Refusal {
     WebhookNotFound,
     /// The tenant has as many endpoints as it may.
     WebhookLimit,
-    /// Nobody set this gateway up to report here.
-    CallbackNotFound,
-    /// What a gateway reports has no signature of its own, or one of another time.
-    CallbackUnsigned,
-    /// Genuine, but not what that gateway reports.
-    CallbackMalformed,
-    /// Whether it is genuine can't be told right now.
-    CallbackUnavailable(Duration),
+    /// A gateway's report is not taken.
+    Callback(CallbackRefusal),
     NotResendable(Status),
     /// The account has no invitation of this kind, whoever it is.
     NothingToResend,
@@ -97,6 +91,19 @@ pub enum Refusal {
     BulkReturnsNoSecrets,
     /// A row before this one invites the same account.
     RepeatedInBulk,
+}
+
+/// Why a gateway's report is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallbackRefusal {
+    /// Nobody set this gateway up to report here.
+    NotFound,
+    /// It has no signature of the gateway's, or one of another time.
+    Unsigned,
+    /// Genuine, but not what that gateway reports.
+    Malformed,
+    /// Whether it is genuine can't be told right now.
+    Unavailable(Duration),
 }
 
 /// One reason why a password was refused.

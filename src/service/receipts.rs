@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
+use super::error::CallbackRefusal;
 use super::{Actor, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
@@ -22,7 +23,7 @@ use crate::storage::{Connection, StorageError};
 /// How many reports one transaction takes.
 const BATCH: usize = 100;
 /// When a vendor may come again with what could not be judged.
-pub(super) const RETRY: Duration = Duration::from_secs(30);
+const RETRY: Duration = Duration::from_secs(30);
 
 /// Where a report was posted to.
 pub struct Place {
@@ -37,8 +38,7 @@ impl Service {
     /// Takes what a gateway reports. A batch may be taken in part when the database fails; repeating it does the rest.
     ///
     /// # Errors
-    /// [`Refusal::CallbackNotFound`], [`Refusal::CallbackUnsigned`], [`Refusal::CallbackMalformed`], [`Refusal::CallbackUnavailable`], or a
-    /// failure.
+    /// [`Refusal::Callback`] or a failure.
     pub async fn receive_receipts(&self, place: Place, posted: &Posted) -> ServiceResult<()> {
         let read = self.vendors.read(place.channel, &place.provider, posted, self.clock.now()).await;
         let Reported { receipts, once } = read.map_err(refusal)?;
@@ -86,12 +86,12 @@ impl Service {
 
 fn refusal(refused: Refused) -> ServiceError {
     let refusal = match refused {
-        Refused::Unknown => Refusal::CallbackNotFound,
-        Refused::Signature => Refusal::CallbackUnsigned,
-        Refused::Malformed => Refusal::CallbackMalformed,
-        Refused::Unavailable => Refusal::CallbackUnavailable(RETRY),
+        Refused::Unknown => CallbackRefusal::NotFound,
+        Refused::Signature => CallbackRefusal::Unsigned,
+        Refused::Malformed => CallbackRefusal::Malformed,
+        Refused::Unavailable => CallbackRefusal::Unavailable(RETRY),
     };
-    refusal.into()
+    Refusal::Callback(refusal).into()
 }
 
 /// The reports that may change something, with their messages, in the order in which any transaction takes those.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Receiver, TestApp, Vendors};
+use crate::support::{Receiver, Settings, TestApp, Vendors};
 
 /// What is told of the invitation's message: status, error.
 async fn delivery(app: &TestApp, issued: &Value) -> (String, Value) {
@@ -38,8 +38,13 @@ fn entries(expected: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// A service that listens to every vendor, and an invitation whose message its gateway calls `id`.
 async fn invited(id: &str) -> (TestApp, Vendors, Value) {
+    invited_with(id, "").await
+}
+
+/// As [`invited`], with these defaults.
+async fn invited_with(id: &str, defaults: &'static str) -> (TestApp, Vendors, Value) {
     let vendors = Vendors::start().await;
-    let app = TestApp::with(vendors.settings()).await;
+    let app = TestApp::with(Settings { defaults, ..vendors.settings() }).await;
     app.next_id("email", id).await;
     let issued = app.issue(&app.user().await, json!({})).await;
     (app, vendors, issued)
@@ -206,12 +211,7 @@ async fn a_bounce_of_an_earlier_message_says_nothing_of_the_new_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_reached_is_not_reminded() {
-    let vendors = Vendors::start().await;
-    let settings =
-        crate::support::Settings { defaults: "reminders.minutes_before_expiry = [60]", ..vendors.settings() };
-    let app = TestApp::with(settings).await;
-    app.next_id("email", "sg-1").await;
-    let issued = app.issue(&app.user().await, json!({})).await;
+    let (app, vendors, issued) = invited_with("sg-1", "reminders.minutes_before_expiry = [60]").await;
     assert!(app.invitation(&issued["id"]).await["nextReminderAt"].is_string());
     vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
     assert!(app.invitation(&issued["id"]).await["nextReminderAt"].is_string());
@@ -225,12 +225,7 @@ async fn who_cannot_be_reached_is_not_reminded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reminder_that_bounces_leaves_the_message_as_it_was() {
-    let vendors = Vendors::start().await;
-    let settings =
-        crate::support::Settings { defaults: "reminders.minutes_before_expiry = [60]", ..vendors.settings() };
-    let app = TestApp::with(settings).await;
-    app.next_id("email", "sg-1").await;
-    let issued = app.issue(&app.user().await, json!({})).await;
+    let (app, vendors, issued) = invited_with("sg-1", "reminders.minutes_before_expiry = [60]").await;
     vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
     app.advance(Duration::from_mins(1440 - 30));
     app.next_id("email", "sg-2").await;
