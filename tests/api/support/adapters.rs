@@ -8,14 +8,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 use url::Url;
 
-/// The attribute of the real directory that keeps the acceptance for the contract.
-const MARKER: &str = "urn:example:params:scim:schemas:extension:invited:2.0:User";
-
 /// What translates for the real directory.
 pub(super) struct Adapter {
     upstream: String,
     client: reqwest::Client,
-    /// What Keycloak keeps of a user that the real directory has no place for.
+    /// What is kept of a user that the real directory has no place for.
     kept: Mutex<HashMap<String, Value>>,
 }
 
@@ -75,10 +72,11 @@ impl Adapter {
         match (request.method().as_str(), segments.as_slice()) {
             ("GET", ["users"]) => {
                 let found = self.find(&realm, &query(request, "username")).await;
-                HttpResponse::Ok().json(json!({"users": found.iter().map(contract_user).collect::<Vec<_>>()}))
+                HttpResponse::Ok()
+                    .json(json!({"users": found.iter().map(|user| self.contract_user(user)).collect::<Vec<_>>()}))
             }
             ("GET", ["users", id]) => match self.scim("GET", &realm, id, None).await {
-                (200, user) => HttpResponse::Ok().json(contract_user(&user)),
+                (200, user) => HttpResponse::Ok().json(self.contract_user(&user)),
                 (status, _) => empty(status),
             },
             ("PUT", ["users", id, "lock"]) => {
@@ -92,13 +90,24 @@ impl Adapter {
                 if change["unlock"] == true {
                     value["active"] = json!(true);
                 }
-                if !change["acceptance"].is_null() {
-                    value[MARKER] = json!({"lastAcceptance": change["acceptance"]});
+                let (status, _) = self.scim("PATCH", &realm, id, Some(value)).await;
+                if status == 204 {
+                    self.kept.lock().unwrap().insert((*id).to_owned(), change["acceptance"].clone());
                 }
-                empty(self.scim("PATCH", &realm, id, Some(value)).await.0)
+                empty(status)
             }
             _ => empty(404),
         }
+    }
+
+    fn contract_user(&self, user: &Value) -> Value {
+        let acceptance = self.kept.lock().unwrap().get(user["id"].as_str().unwrap()).cloned();
+        json!({
+            "id": user["id"], "username": user["userName"], "displayName": user["displayName"],
+            "email": user["emails"][0]["value"], "phone": user["phoneNumbers"][0]["value"],
+            "state": if user["active"] == false { "locked" } else { "active" },
+            "lastAcceptance": acceptance
+        })
     }
 
     async fn find(&self, realm: &str, username: &str) -> Vec<Value> {
@@ -122,15 +131,6 @@ impl Adapter {
         let status = answer.status().as_u16();
         (if status == 200 && method == "PATCH" { 204 } else { status }, answer.json().await.unwrap_or(Value::Null))
     }
-}
-
-fn contract_user(user: &Value) -> Value {
-    json!({
-        "id": user["id"], "username": user["userName"], "displayName": user["displayName"],
-        "email": user["emails"][0]["value"], "phone": user["phoneNumbers"][0]["value"],
-        "state": if user["active"] == false { "locked" } else { "active" },
-        "lastAcceptance": user[MARKER]["lastAcceptance"]
-    })
 }
 
 fn query(request: &HttpRequest, wanted: &str) -> String {
