@@ -27,6 +27,8 @@ use crate::webhook::Sender;
 
 /// How often what ran out or was left behind is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How often accounts that are due are compared with the directory.
+const RECONCILE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A service that is ready to run.
 pub struct App {
@@ -67,6 +69,7 @@ impl App {
             channels: Channels { email: email.is_some(), sms: sms.is_some() },
             failure_floor: config.server.failure_floor,
             retention: config.retention,
+            reconciliation: config.reconciliation,
             webhooks: Arc::clone(&webhooks),
             vendors: std::mem::take(&mut config.vendors),
         }));
@@ -157,7 +160,8 @@ fn start(
     let deliver = tokio::spawn(worker.run(service.bell(), how.poll, told.clone()));
     let sweep = tokio::spawn(sweep(Arc::clone(service), told.clone()));
     let bulk = tokio::spawn(runner.run(how.poll, told.clone()));
-    vec![deliver, sweep, bulk]
+    let reconcile = tokio::spawn(reconcile(Arc::clone(service), told.clone()));
+    vec![deliver, sweep, bulk, reconcile]
 }
 
 async fn sweep(service: Arc<Service>, mut told: watch::Receiver<bool>) {
@@ -167,6 +171,18 @@ async fn sweep(service: Arc<Service>, mut told: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => {}
+            _ = told.changed() => {}
+        }
+    }
+}
+
+async fn reconcile(service: Arc<Service>, mut told: watch::Receiver<bool>) {
+    while !*told.borrow() {
+        if let Err(error) = service.reconcile(&told).await {
+            tracing::error!(error = ?error, "accounts can't be compared with the directory");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECONCILE_INTERVAL) => {}
             _ = told.changed() => {}
         }
     }

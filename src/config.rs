@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::dialect::Dialect;
 use crate::domain::ip_range::IpRange;
+use crate::domain::reconcile::Reconciliation;
 use crate::domain::secret::Secret;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
@@ -51,6 +52,7 @@ pub struct Config {
     /// Rows of a job that are worked on at once.
     pub bulk_concurrency: usize,
     pub retention: Retention,
+    pub reconciliation: Reconciliation,
     /// What callers of the compatible routes take this service for.
     pub wso2_version: Wso2Version,
     pub log: LogConfig,

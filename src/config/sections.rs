@@ -20,6 +20,7 @@ use super::{
     ServerConfig, WebhooksConfig, WorkerConfig,
 };
 use crate::domain::ip_range::{IpRange, NotARange};
+use crate::domain::reconcile::Reconciliation;
 use crate::domain::secret::Secret;
 use crate::domain::time::Retention;
 use crate::domain::wso2::Wso2Version;
@@ -42,6 +43,7 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
         worker: worker(layers),
         bulk_concurrency: layers.number("bulk.concurrency", 1..=100),
         retention: retention(layers),
+        reconciliation: reconciliation(layers),
         wso2_version: wso2_version(layers),
         log: log(layers),
         defaults: checks::settings(layers),
@@ -191,6 +193,15 @@ fn retention(layers: &mut Layers) -> Retention {
         invitations: unless_zero("retention.invitations_days"),
         deliveries: unless_zero("retention.deliveries_days"),
         bulk_jobs: layers.days("retention.bulk_jobs_days", 1..=36_500),
+    }
+}
+
+fn reconciliation(layers: &mut Layers) -> Reconciliation {
+    let minutes: u64 = layers.number("reconcile.interval_minutes", 0..=10_080);
+    Reconciliation {
+        interval: Some(Duration::from_mins(minutes)).filter(|interval| !interval.is_zero()),
+        batch: layers.number("reconcile.batch", 1..=10_000),
+        relock: layers.flag("reconcile.relock"),
     }
 }
 

@@ -57,6 +57,9 @@ fn the_documented_defaults_hold_when_nothing_else_is_said() {
     assert_eq!((config.directory.timeout, config.directory.dialect.marker_attribute), (Duration::from_secs(10), None));
     assert!(!config.outbound.allow_insecure_http);
     assert_eq!(config.wso2_version, Wso2Version::LATEST);
+    let reconciliation = config.reconciliation;
+    assert_eq!((reconciliation.interval, reconciliation.batch), (Some(Duration::from_mins(15)), 100));
+    assert!(!reconciliation.relock);
     assert!(config.worker.enabled);
     assert_eq!((config.worker.concurrency, config.worker.poll_interval), (8, Duration::from_secs(1)));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Json, "info,actix_server=warn"));

@@ -81,6 +81,10 @@ pub struct Account {
     /// Grows with every change of what is wanted; a sync that read an older one is repeated.
     pub version: i64,
     pub updated_at: Timestamp,
+    /// From when on it stands as it does: one interval later it is compared with the directory. `None`: there is nothing to compare.
+    pub check_after: Option<Timestamp>,
+    /// Comparisons in a row that did not end in agreement.
+    pub checks_failed: i64,
 }
 
 impl Account {

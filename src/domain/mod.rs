@@ -22,6 +22,7 @@ pub mod otp;
 pub mod page;
 pub mod password;
 pub mod receipt;
+pub mod reconcile;
 pub mod scenario;
 pub mod secret;
 pub mod settings;

@@ -1,11 +1,14 @@
 //! The state that we own of an account, and an administrator's override of it.
 
+use std::time::Duration;
+
 use super::error::lookup_refusal;
 use super::sync::enqueue_sync;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::ids::{AccountKey, Realm, UserStore, Username};
 use crate::domain::invitation::{Invitation, Purpose};
+use crate::domain::time::Timestamp;
 use crate::storage::audit::{Event, record};
 use crate::storage::{Connection, StorageError, accounts, invitations};
 
@@ -14,6 +17,8 @@ use crate::storage::{Connection, StorageError, accounts, invitations};
 pub struct AccountSnapshot {
     pub account: Account,
     pub live: Option<Invitation>,
+    /// When it is compared with the directory again, at the earliest.
+    pub next_check_at: Option<Timestamp>,
 }
 
 impl Service {
@@ -28,10 +33,11 @@ impl Service {
         username: &Username,
     ) -> ServiceResult<AccountSnapshot> {
         let (tenant, key) = (caller.tenant.clone(), AccountKey::new(realm, username));
+        let interval = self.reconciliation.interval;
         self.store
             .read(move |conn| {
                 let account = accounts::find(conn, &tenant, &key)?.ok_or(Refusal::AccountNotFound)?;
-                account_snapshot(conn, account)
+                account_snapshot(conn, account, interval)
             })
             .await
     }
@@ -73,7 +79,7 @@ impl Service {
         reason: Option<LockReason>,
         alongside: Alongside<AccountSnapshot>,
     ) -> ServiceResult<AccountSnapshot> {
-        let actor = caller.actor.clone();
+        let (actor, interval) = (caller.actor.clone(), self.reconciliation.interval);
         let snapshot = self
             .store
             .write(move |conn| {
@@ -97,7 +103,7 @@ impl Service {
                 };
                 record(conn, &actor, now, &event)?;
                 let account = accounts::find(conn, &account.tenant, &key)?.ok_or(StorageError::Corrupt("account"))?;
-                let snapshot = account_snapshot(conn, account)?;
+                let snapshot = account_snapshot(conn, account, interval)?;
                 alongside.write(conn, &snapshot)?;
                 Ok::<_, ServiceError>(snapshot)
             })
@@ -131,6 +137,8 @@ impl Service {
             directory: DirectorySync::Synced,
             version: 0,
             updated_at: now,
+            check_after: None,
+            checks_failed: 0,
         })
     }
 }
@@ -149,10 +157,15 @@ pub(super) fn end_idle_reset(conn: &mut Connection, account: &Account) -> Result
     accounts::await_password(conn, &current, None)
 }
 
-fn account_snapshot(conn: &mut Connection, account: Account) -> ServiceResult<AccountSnapshot> {
+fn account_snapshot(
+    conn: &mut Connection,
+    account: Account,
+    interval: Option<Duration>,
+) -> ServiceResult<AccountSnapshot> {
     let key = account.key();
     let now = conn.now()?;
     let live = invitations::find_live(conn, &account.tenant, &key)?
         .filter(|invitation| !crate::domain::invitation::has_expired(invitation.expires_at, now));
-    Ok(AccountSnapshot { account, live })
+    let next_check_at = account.check_after.zip(interval).map(|(since, interval)| since.after(interval));
+    Ok(AccountSnapshot { account, live, next_check_at })
 }

@@ -88,11 +88,7 @@ impl Service {
 
     /// Unlocks the user, if there still is one.
     async fn try_to_unlock(&self, account: &Account) -> Result<(), DirectoryError> {
-        let user = match &account.user_id {
-            Some(id) => self.directory.get_user(account.user_store(), id).await,
-            None => self.directory.find_user(account.user_store(), &account.username).await,
-        };
-        let unlocked = match user {
+        let unlocked = match self.user_of(account).await {
             Ok(user) if user.access.may_await_password() || user.access == Access::LockedByAdministrator => {
                 self.directory.set_lock(account.user_store(), &user, None).await
             }

@@ -324,6 +324,8 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
         directory: DirectorySync::Synced,
         version: 0,
         updated_at: invitation.updated_at,
+        check_after: None,
+        checks_failed: 0,
     };
     accounts::insert_if_absent(conn, &fresh)?;
     let stored = accounts::find_locked(conn, &invitation.tenant, &invitation.account_key())?;

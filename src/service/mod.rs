@@ -24,6 +24,7 @@ pub mod offline_link;
 pub mod otp_login;
 pub mod person;
 pub mod receipts;
+mod reconcile;
 pub mod recover;
 pub mod redeem;
 pub mod reinvite;
@@ -56,6 +57,7 @@ use crate::directory::Directory;
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
+use crate::domain::reconcile::Reconciliation;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::gateway::receipts::Vendors;
@@ -100,6 +102,7 @@ pub struct Parts {
     /// How long a failed redemption takes at least, so that time tells nothing.
     pub failure_floor: Duration,
     pub retention: Retention,
+    pub reconciliation: Reconciliation,
     pub webhooks: Arc<Sender>,
     /// Those that report what became of messages.
     pub vendors: Box<Vendors>,
@@ -119,6 +122,7 @@ pub struct Service {
     hasher: Hasher,
     turns: Turns,
     retention: Retention,
+    reconciliation: Reconciliation,
     wake: Arc<Notify>,
     wake_bulk: Arc<Notify>,
     /// What is done after its request was answered, and how much of it at once.
@@ -143,6 +147,7 @@ impl Service {
             hasher,
             turns: Turns::new(),
             retention: parts.retention,
+            reconciliation: parts.reconciliation,
             wake: Arc::new(Notify::new()),
             wake_bulk: Arc::new(Notify::new()),
             afterwards: TaskTracker::new(),

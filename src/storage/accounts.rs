@@ -90,6 +90,7 @@ pub fn want_lock(
             a::directory.eq(DirectorySync::Pending.as_str()),
             a::version.eq(a::version + 1),
             a::updated_at.eq(now.millis()),
+            (a::check_after.eq(now.millis()), a::checks_failed.eq(0)),
         ))
         .execute(c))?;
     Ok(())
@@ -126,6 +127,11 @@ pub fn observe(
     observation: &Observation<'_>,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
+    // A wish that the directory has not confirmed keeps the longer waits it has come to.
+    let (check_after, checks_failed) = match observation.directory {
+        DirectorySync::Synced | DirectorySync::Drifted => (Some(now), 0),
+        DirectorySync::Pending | DirectorySync::Failed => (seen.check_after.max(Some(now)), seen.checks_failed),
+    };
     let key = seen.key();
     let target = a::table.find((seen.tenant.as_str(), &key.realm, &key.username)).filter(a::version.eq(seen.version));
     let rows = on_backend!(conn, |c| diesel::update(target)
@@ -135,6 +141,7 @@ pub fn observe(
             a::directory.eq(observation.directory.as_str()),
             a::user_id.eq(observation.user_id.or(seen.user_id.as_deref())),
             a::updated_at.eq(now.millis()),
+            (a::check_after.eq(check_after.map(Timestamp::millis)), a::checks_failed.eq(checks_failed)),
         ))
         .execute(c))?;
     Ok(rows == 1)
@@ -162,7 +169,7 @@ pub fn forget_user(conn: &mut Connection, account: &Account, now: Timestamp) -> 
             (a::user_id.eq(None::<String>), a::otp_failures.eq(0), a::awaits.eq(None::<String>)),
             (a::lock_reason.eq(None::<String>), a::hold.eq(Hold::None.as_str())),
             (a::directory.eq(DirectorySync::Synced.as_str()), a::version.eq(a::version + 1)),
-            a::updated_at.eq(now.millis()),
+            (a::updated_at.eq(now.millis()), a::check_after.eq(None::<i64>), a::checks_failed.eq(0)),
         ))
         .execute(c))?;
     // The tenant is judged on the rows: SQLite takes an index that begins with it for the better one.
@@ -214,6 +221,7 @@ pub fn settle_acceptance(
             a::directory.eq(DirectorySync::Synced.as_str()),
             a::version.eq(a::version + 1),
             a::updated_at.eq(now.millis()),
+            (a::check_after.eq(now.millis()), a::checks_failed.eq(0)),
         ))
         .execute(c))?;
     Ok(())

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod attempts;
 pub mod audit;
 pub mod bulk;
+pub mod checks;
 pub(crate) mod connection;
 pub mod deliveries;
 pub mod diagnosis;

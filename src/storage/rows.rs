@@ -190,6 +190,8 @@ pub(super) struct AccountRow {
     updated_at: i64,
     id: String,
     awaits: Option<String>,
+    check_after: Option<i64>,
+    checks_failed: i64,
 }
 
 impl AccountRow {
@@ -210,6 +212,8 @@ impl AccountRow {
             updated_at: account.updated_at.millis(),
             id: account.id.to_string(),
             awaits: account.awaits.map(|purpose| purpose.as_str().to_owned()),
+            check_after: account.check_after.map(Timestamp::millis),
+            checks_failed: account.checks_failed,
         }
     }
 
@@ -235,6 +239,8 @@ impl AccountRow {
             directory: readable(DirectorySync::parse(&self.directory), "directory state")?,
             version: self.version,
             updated_at: Timestamp::from_millis(self.updated_at),
+            check_after: self.check_after.map(Timestamp::from_millis),
+            checks_failed: self.checks_failed,
         })
     }
 }

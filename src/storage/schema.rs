@@ -38,6 +38,8 @@ diesel::table! {
         updated_at -> BigInt,
         id -> Text,
         awaits -> Nullable<Text>,
+        check_after -> Nullable<BigInt>,
+        checks_failed -> BigInt,
     }
 }
 

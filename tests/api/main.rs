@@ -48,6 +48,7 @@ mod lists_of_deliveries;
 mod own_words;
 mod receipts;
 mod receipts_vendors;
+mod reconcile;
 mod reminders;
 mod replace;
 mod resend;

@@ -1,10 +1,11 @@
 //! What stands between the person and their account: the directory's view, locks, and where the person can be reached.
 
 use super::{FindingCode as Code, Findings, Look};
-use crate::domain::account::{Access, Account, DirectorySync, Hold, LockReason, SyncStep, sync_step};
+use crate::domain::account::{Access, Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::fold;
 use crate::domain::invitation::{Channel, Person};
+use crate::domain::reconcile::{Difference, difference};
 
 /// What the directory says of the person.
 pub(super) fn look(facts: &super::Facts<'_>, found: &mut Findings) {
@@ -86,21 +87,28 @@ fn synced(facts: &super::Facts<'_>, account: &Account, access: Option<Access>, f
             let detail = format!("The directory has not yet confirmed the wish to {wish} the account{error}.");
             found.add(Code::DirectorySyncPending, facts.sync.map(|sync| sync.created_at), detail);
         }
-        DirectorySync::Synced | DirectorySync::Drifted => {
-            let agrees =
-                access.is_none_or(|access| match sync_step(account.lock_reason.is_some(), account.hold, access) {
-                    SyncStep::Nothing => account.hold != Hold::Foreign,
-                    SyncStep::LeaveForeign => account.hold == Hold::Foreign,
-                    SyncStep::Lock | SyncStep::Unlock => false,
-                });
-            if !agrees {
-                let is = if access == Some(Access::Usable) { "active" } else { "inactive" };
-                let detail =
-                    format!("Somebody changed the account in the directory: it is {is} there, other than we left it.");
-                found.add(Code::DirectoryDrifted, None, detail);
-            }
-        }
+        DirectorySync::Synced | DirectorySync::Drifted => drift(account, access, found),
     }
+}
+
+/// What differs right now; without an answer, what the last comparison showed.
+fn drift(account: &Account, access: Option<Access>, found: &mut Findings) {
+    let noticed = account.directory == DirectorySync::Drifted;
+    let detail = match access.map(|access| difference(account, access)) {
+        Some(None) => return,
+        None if !noticed => return,
+        None => "Somebody changed the account's lock in the directory, as the last comparison showed.",
+        Some(Some(Difference::LockMissing)) => {
+            "Somebody lifted our lock in the directory: the account is active there, though a lock is wanted."
+        }
+        Some(Some(Difference::OthersLockLifted)) => {
+            "The account was locked by somebody else, who lifted that: it is active in the directory by now."
+        }
+        Some(Some(Difference::LockLeft | Difference::LockedByOthers)) => {
+            "Somebody changed the account in the directory: it is inactive there, other than we left it."
+        }
+    };
+    found.add(Code::DirectoryDrifted, noticed.then_some(account.updated_at), detail);
 }
 
 /// `, last because of <code> (try 3)`, if there was an error.

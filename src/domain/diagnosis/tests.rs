@@ -263,6 +263,18 @@ fn a_directory_that_disagrees_has_drifted() {
 }
 
 #[test]
+fn a_drift_that_was_noticed_is_told_with_its_time_also_when_the_directory_is_silent() {
+    let mut case = Case::new();
+    case.on(|account| account.directory = DirectorySync::Drifted);
+    case.look = Look::Unreachable;
+    let codes = ["directory_unreachable", "directory_drifted", "awaiting_password", "message_sent"];
+    let diagnosis = case.expect(&codes, "resend", RESEND);
+    assert_eq!(diagnosis.findings[1].since, Some(ago(59)));
+    case.look = Look::Found(seen(false));
+    case.expect(&["awaiting_password", "message_sent"], "resend", RESEND);
+}
+
+#[test]
 fn who_is_gone_or_goes_by_another_name_is_found_out() {
     let mut case = Case::new();
     case.look = Look::NotFound;

@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::domain::account::LockReason;
 use crate::domain::attempt::account_attempts_left;
 use crate::domain::ids::{Realm, Username};
+use crate::domain::time::Timestamp;
 use crate::service::accounts::AccountSnapshot;
 
 /// What this service owns of an account.
@@ -22,7 +23,7 @@ use crate::service::accounts::AccountSnapshot;
 #[serde(rename_all = "camelCase")]
 #[schema(example = json!({
     "realm": "PRIMARY", "username": "alex", "locked": true, "lockReason": "PENDING_ASK_PASSWORD", "state": "PENDING_AP",
-    "directory": "synced", "invitationId": "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11", "otpFailures": 0, "otpAttemptsRemaining": 20
+    "directory": "synced", "nextCheckAt": "2026-11-24T10:15:00.000Z", "invitationId": "inv_0198c0de7c5a7d0c9c0f3b1f6f6b2a11", "otpFailures": 0, "otpAttemptsRemaining": 20
 }))]
 pub(super) struct AccountView {
     realm: String,
@@ -35,6 +36,8 @@ pub(super) struct AccountView {
     state: &'static str,
     /// Whether the directory is known to agree: `synced`, `pending`, `failed` or `drifted`.
     directory: &'static str,
+    /// When it is next compared with the directory, at the earliest; null when nothing is left to compare, or the operator has that off.
+    next_check_at: Option<String>,
     /// The live invitation.
     invitation_id: Option<String>,
     /// Wrong codes since the last success.
@@ -45,12 +48,13 @@ pub(super) struct AccountView {
 
 impl From<AccountSnapshot> for AccountView {
     fn from(snapshot: AccountSnapshot) -> Self {
-        let AccountSnapshot { account, live } = snapshot;
+        let AccountSnapshot { account, live, next_check_at } = snapshot;
         Self {
             locked: account.is_locked(),
             lock_reason: account.lock_reason.map(LockReason::as_str),
             state: account.state().as_str(),
             directory: account.directory.as_str(),
+            next_check_at: next_check_at.map(Timestamp::to_rfc3339),
             invitation_id: live.map(|invitation| invitation.id.to_string()),
             otp_failures: account.otp_failures,
             otp_attempts_remaining: account_attempts_left(account.otp_failures),

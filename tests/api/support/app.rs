@@ -154,6 +154,18 @@ impl TestApp {
         self.service.sweep().await.unwrap()
     }
 
+    /// One pass over the accounts that are due to be compared with the directory.
+    pub(crate) async fn reconcile(&self) -> usize {
+        let (_, stop) = tokio::sync::watch::channel(false);
+        self.service.reconcile(&stop).await.unwrap()
+    }
+
+    /// As [`TestApp::reconcile`], by a process that has been told to stop.
+    pub(crate) async fn reconcile_stopped(&self) -> usize {
+        let (_, stop) = tokio::sync::watch::channel(true);
+        self.service.reconcile(&stop).await.unwrap()
+    }
+
     /// A token of the platform for the default tenant, with every scope.
     pub(crate) fn token(&self) -> String {
         let scopes = "invitations:read invitations:write settings:read settings:write accounts:read accounts:write \

@@ -56,6 +56,8 @@ fn account() -> Account {
         directory: DirectorySync::Synced,
         version: 1,
         updated_at: ago(59),
+        check_after: None,
+        checks_failed: 0,
     }
 }
 
