@@ -272,3 +272,56 @@ async fn an_administrators_lock_during_the_acceptance_holds() {
     assert_eq!((&account["lockReason"], &account["directory"]), (&json!("ADMIN_INITIATED"), &json!("synced")));
     app.finish().await;
 }
+
+/// Makes the database refuse that an invitation gets this status, until it is allowed again.
+fn forbid(app: &TestApp, status: &str) {
+    app.database.execute(&if app.database.is_postgres() {
+        format!("ALTER TABLE invitation ADD CONSTRAINT forbidden CHECK (status <> '{status}') NOT VALID")
+    } else {
+        format!(
+            "CREATE TRIGGER forbidden BEFORE UPDATE ON invitation WHEN NEW.status = '{status}'
+             BEGIN SELECT RAISE(ABORT, 'forbidden'); END"
+        )
+    });
+}
+
+fn allow(app: &TestApp) {
+    let postgres = "ALTER TABLE invitation DROP CONSTRAINT forbidden";
+    app.database.execute(if app.database.is_postgres() { postgres } else { "DROP TRIGGER forbidden" });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_not_stored_leaves_all_as_it_was() {
+    let app = TestApp::spawn().await;
+    let (_, id, grant) = redeemed(&app).await;
+    forbid(&app, "accepting");
+    assert!(app.set_password(&grant, PASSWORD).await.status >= 500);
+    assert_eq!((passwords_set(&app), &app.invitation(&id).await["status"]), (0, &json!("pending")));
+    allow(&app);
+    app.set_password(&grant, PASSWORD).await.ok(200);
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completion_that_was_not_stored_is_made_up_for() {
+    for (settings, times) in [(Settings::default(), 2), (WITH_MARKER, 1)] {
+        let app = TestApp::with(settings).await;
+        let (user, id, grant) = redeemed(&app).await;
+        forbid(&app, "accepted");
+        assert!(app.set_password(&grant, PASSWORD).await.status >= 500);
+        assert_eq!(app.invitation(&id).await["status"], "accepting");
+        allow(&app);
+        app.advance(Duration::from_secs(61));
+        if times == 1 {
+            assert_eq!(app.sweep().await, 1, "the marker proves it");
+        } else {
+            app.set_password(&grant, PASSWORD).await.ok(200);
+        }
+        let account = app.account(&user).await;
+        assert_eq!((&account["state"], &account["directory"]), (&json!("UNLOCKED"), &json!("synced")));
+        assert_eq!((passwords_set(&app), &app.invitation(&id).await["status"]), (times, &json!("accepted")));
+        app.work().await;
+        app.finish().await;
+    }
+}
