@@ -59,7 +59,7 @@ impl Service {
             match looked {
                 Ok(Ok(has_answer)) => answered |= has_answer,
                 Ok(Err(error)) => {
-                    tracing::error!(error = ?error, "a comparison with the directory could not be stored")
+                    tracing::error!(error = ?error, "a comparison with the directory could not be stored");
                 }
                 Err(_) => tracing::error!("a comparison with the directory panicked; its lease will lapse"),
             }
