@@ -3,8 +3,9 @@
 //! It is given back when the code was right and when nothing was compared after all; a wrong code has cost the account and the
 //! invitation one.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -28,21 +29,42 @@ pub(super) enum Of {
 
 /// Whose turn it is to have a code examined: one at a time for an account, so that right codes that are examined at once do not
 /// reserve each other's attempts away. In this process only, and some accounts share a turn; the budgets do not depend on it.
-pub(super) struct Turns(Vec<Mutex<()>>);
+pub(super) struct Turns {
+    /// Random, so that nobody can find out who shares a turn with whom.
+    seed: RandomState,
+    turns: Vec<Turn>,
+}
+
+#[derive(Default)]
+struct Turn {
+    taken: Mutex<()>,
+    waiting: AtomicUsize,
+}
 
 impl Turns {
     const COUNT: usize = 256;
+    /// How many may wait for one turn, so that nobody keeps others waiting without end.
+    const WAITING_MAX: usize = 64;
 
     pub(super) fn new() -> Self {
-        Self(std::iter::repeat_with(Mutex::default).take(Self::COUNT).collect())
+        let turns = std::iter::repeat_with(Turn::default).take(Self::COUNT).collect();
+        Self { seed: RandomState::new(), turns }
     }
 
     /// Waits for the account's turn, which lasts until it is dropped.
-    pub(super) async fn take(&self, tenant: &TenantId, key: &AccountKey) -> Option<MutexGuard<'_, ()>> {
-        let mut hasher = DefaultHasher::new();
-        (tenant, key).hash(&mut hasher);
-        let at = usize::try_from(hasher.finish()).unwrap_or_default() % Self::COUNT;
-        Some(self.0.get(at)?.lock().await)
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when too many wait already.
+    pub(super) async fn take(&self, tenant: &TenantId, key: &AccountKey) -> Result<MutexGuard<'_, ()>, Refusal> {
+        let at = usize::try_from(self.seed.hash_one((tenant, key))).unwrap_or_default() % Self::COUNT;
+        let turn = self.turns.get(at).ok_or(Refusal::Overloaded)?;
+        if turn.waiting.fetch_add(1, Ordering::Relaxed) >= Self::WAITING_MAX {
+            turn.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Refusal::Overloaded);
+        }
+        let taken = turn.taken.lock().await;
+        turn.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(taken)
     }
 }
 

@@ -95,7 +95,7 @@ impl Service {
         }
         let key = AccountKey::new(&code.realm, &code.username);
         let otp = Arc::new(code.otp);
-        let turn = self.turns.take(&caller.tenant, &key).await;
+        let turn = self.turns.take(&caller.tenant, &key).await?;
         let seen = self.reserve(&caller.tenant, &key, Of::Known).await?.ok_or(Refusal::InvalidOrExpired)?;
         let Some(found) = self.compare(&seen, &otp).await? else {
             self.note_wrong_code(caller, seen).await?;

@@ -242,6 +242,13 @@ async fn a_user_who_is_gone_leaves_nothing_wanted_of_the_directory() {
     let account = app.account(&user).await;
     assert_eq!((&account["state"], &account["directory"]), (&json!("UNLOCKED"), &json!("synced")));
     assert_eq!(app.report_of("user.deleted", &user).await, outcome("unchanged", &Value::Null));
+    // As some directories spell the names of attributes.
+    let late = json!({"ID": user.id, "username": user.username, "urn:scim:wso2:schema": {"askPassword": true}});
+    assert_eq!(
+        app.report("user.created", late).await.ok(200)["outcome"],
+        "unchanged",
+        "nobody is created after the deletion"
+    );
 
     let id = app
         .directory
@@ -286,6 +293,26 @@ async fn namesakes_are_told_apart_by_their_ids() {
     app.accept(&app.gateway.last_token().await).await;
     app.work().await;
     assert!(is_active(&app, &new).await);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_a_name_is_now_the_newest_invitation_tells_where_nothing_is_locked() {
+    let app = TestApp::spawn().await;
+    app.tenant_wants("default", json!({"lockAccountUntilPasswordSet": false})).await;
+    let created = |id: &str| {
+        json!({"id": id, "userName": "heir", "urn:scim:wso2:schema": {"askPassword": true},
+               "emails": [{"value": format!("{id}@example.com")}]})
+    };
+    app.report("user.created", created("first")).await.ok(201);
+    app.report("user.deleted", json!({"id": "first", "userName": "heir"})).await.ok(200);
+    let second = app.report("user.created", created("second")).await.ok(201);
+    // Nobody told us that the second one is gone.
+    let third = app.report("user.created", created("third")).await.ok(201);
+    assert_eq!(app.invitation(&second["id"]).await["revokeReason"], "user_deleted");
+    let ended = app.report("user.password_set", json!({"id": "third", "userName": "heir"})).await.ok(200);
+    assert_eq!(ended, outcome("applied", &third["id"]));
+    app.work().await;
     app.finish().await;
 }
 

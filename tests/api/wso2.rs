@@ -107,6 +107,10 @@ async fn who_has_a_password_to_set_first_is_told_so_by_any_name_of_the_tenant() 
     app.send(app.request("POST", &lock).bearer_auth(&token)).await.ok(200);
     app.work().await;
     recover(&app, "", &token, &user.username).await.fault(400, "17003");
+    let locked_before = app.user().await;
+    app.directory.set_active("PRIMARY", &locked_before.id, false).await;
+    app.issue(&locked_before, json!({})).await;
+    recover(&app, "", &token, &locked_before.username).await.fault(400, "17003");
     recover(&app, "", &token, "").await.fault(400, "invalid_request");
     app.finish().await;
 }

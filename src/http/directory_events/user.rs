@@ -94,7 +94,7 @@ impl UserResource {
 
     fn text(&self, name: &str) -> Result<&str, Problem> {
         let pointer = format!("/user/{name}");
-        match self.0.get(name) {
+        match member(&self.0, name) {
             Some(Value::String(text)) if text.is_empty() => {
                 Err(bad_text(&pointer, crate::domain::text::TextError::Empty))
             }

@@ -40,21 +40,11 @@ impl Service {
     /// Whoever had the name before the user was created is gone, told or not.
     pub(super) async fn forget_namesake(&self, caller: &Caller, user: &ReportedUser) -> ServiceResult<()> {
         let (caller, user) = (caller.clone(), user.clone());
-        let is_namesake = {
-            let (tenant, key, id) = (caller.tenant.clone(), user.key(), user.id.clone());
-            let account = self.store.read(move |conn| accounts::find(conn, &tenant, &key)).await?;
-            account.and_then(|account| account.user_id).is_some_and(|known| known != id)
-        };
-        if !is_namesake {
-            return Ok(());
-        }
         self.store
-            .write(move |conn| match accounts::find_locked(conn, &caller.tenant, &user.key())? {
-                Some(account) if account.user_id.as_ref().is_some_and(|known| *known != user.id) => {
-                    let ending = Ending::of(conn, &caller, account)?;
-                    by_deletion(conn, &ending).map(drop)
-                }
-                Some(_) | None => Ok(()),
+            .write(move |conn| {
+                let Some(account) = accounts::find_locked(conn, &caller.tenant, &user.key())? else { return Ok(()) };
+                let ending = Ending::of(conn, &caller, account)?;
+                if ending.is_of(&user) { Ok(()) } else { by_deletion(conn, &ending).map(drop) }
             })
             .await
     }
@@ -79,12 +69,7 @@ enum Found {
 fn find(conn: &mut Connection, caller: &Caller, user: &ReportedUser) -> ServiceResult<Found> {
     let Some(account) = accounts::find_locked(conn, &caller.tenant, &user.key())? else { return Ok(Found::Nothing) };
     let ending = Ending::of(conn, caller, account)?;
-    let newest = ending.open.first().and_then(|invitation| invitation.person.id.as_ref());
-    let known = newest.or(ending.account.user_id.as_ref());
-    if known.is_some_and(|known| *known != user.id) {
-        return Ok(Found::Namesake);
-    }
-    Ok(Found::Ending(Box::new(ending)))
+    Ok(if ending.is_of(user) { Found::Ending(Box::new(ending)) } else { Found::Namesake })
 }
 
 /// Ends the account's invitations, and lifts its lock if that only waited for the password. Other locks are let be.
@@ -128,6 +113,12 @@ impl Ending {
         let open = invitations::find_open(conn, &account.tenant, &account.key())?;
         let now = conn.now()?;
         Ok(Self { caller: caller.clone(), account, open, now })
+    }
+
+    /// Whether all that we know of the account is about this user, told apart by the directory's id; nothing known is about anybody.
+    fn is_of(&self, user: &ReportedUser) -> bool {
+        let newest = self.open.first().and_then(|invitation| invitation.person.id.as_ref());
+        newest.or(self.account.user_id.as_ref()).is_none_or(|known| *known == user.id)
     }
 
     fn newest(&self) -> Option<crate::domain::ids::InvitationId> {

@@ -15,7 +15,7 @@ use crate::directory;
 use crate::domain::contact::{Email, Phone};
 pub use crate::domain::directory_event::{Happening, Outcome};
 use crate::domain::ids::{AccountId, AccountKey, InvitationId, Realm, Username};
-use crate::domain::invitation::{Invitation, Purpose, RevokeReason, Status};
+use crate::domain::invitation::{Invitation, Purpose, Status};
 use crate::storage::invitations;
 
 /// A report.
@@ -99,10 +99,7 @@ impl Service {
                 self.note(Noted::nothing(Outcome::Ignored), alongside).await
             }
             (Happening::Created, true) => self.created(caller, user, alongside).await,
-            (Happening::Updated, true) => {
-                let reset = issue(user, Purpose::PasswordReset, IfExists::Replace)?;
-                self.invite(caller, reset, alongside).await
-            }
+            (Happening::Updated, true) => self.updated(caller, user, alongside).await,
             (Happening::PasswordSet, _) => self.end_for(caller, user, alongside, ended::by_password).await,
             (Happening::Deleted, _) => self.end_for(caller, user, alongside, ended::by_deletion).await,
         }
@@ -119,38 +116,57 @@ impl Service {
             return self.note(invited, alongside).await;
         }
         self.forget_namesake(caller, &user).await?;
-        let onboarding = issue(user.clone(), Purpose::Onboarding, IfExists::Fail)?;
-        match self.invite(caller, onboarding, alongside.clone()).await {
-            Err(ServiceError::Refused(Refusal::InvitationExists(id))) => {
-                // The same report came twice at once, or somebody else invited the user meanwhile.
-                let noted = Noted { invitation: Some(id), ..Noted::nothing(Outcome::Unchanged) };
-                self.note(noted, alongside).await
-            }
-            result => result,
-        }
+        self.invite(caller, issue(user, Purpose::Onboarding, IfExists::Fail)?, alongside).await
+    }
+
+    /// Asks the user for a new password, in place of whatever was asked for before; a repeat that comes while the message of the first was
+    /// sent a moment ago changes nothing.
+    async fn updated(
+        &self,
+        caller: &Caller,
+        user: ReportedUser,
+        alongside: Alongside<Reported>,
+    ) -> ServiceResult<Reported> {
+        let (tenant, key) = (caller.tenant.clone(), user.key());
+        let live = self.store.read(move |conn| invitations::find_live(conn, &tenant, &key)).await?;
+        let now = self.clock.now();
+        let is_repeat = |live: &Invitation| {
+            live.purpose == Purpose::PasswordReset
+                && live.person.id.as_ref() == Some(&user.id)
+                && live.status_at(now) != Status::Expired
+                && live.resendable_from(now) > now
+        };
+        let if_exists = match live {
+            Some(live) if is_repeat(&live) => return self.note(unchanged(&live), alongside).await,
+            Some(_) => IfExists::Replace,
+            None => IfExists::Fail,
+        };
+        self.invite(caller, issue(user, Purpose::PasswordReset, if_exists)?, alongside).await
     }
 
     /// What is there of this very user already.
     async fn invited_before(&self, caller: &Caller, user: &ReportedUser) -> ServiceResult<Option<Noted>> {
         let (tenant, key, id) = (caller.tenant.clone(), user.key(), user.id.clone());
         let newest = self.store.read(move |conn| invitations::find_newest(conn, &tenant, &key)).await?;
-        let counts = |found: &Invitation| {
-            let is_void = found.status == Status::Failed || found.revoke_reason == Some(RevokeReason::UserDeleted);
-            found.person.id.as_ref() == Some(&id) && !is_void
-        };
-        Ok(newest.filter(counts).map(|found| Noted {
-            outcome: Outcome::Unchanged,
-            invitation: Some(found.id),
-            account: Some(found.account),
-        }))
+        // One that was deleted included: ids are not given twice, so this report is a late one.
+        let counts = |found: &Invitation| found.person.id.as_ref() == Some(&id) && found.status != Status::Failed;
+        Ok(newest.filter(counts).as_ref().map(unchanged))
     }
 
     async fn invite(&self, caller: &Caller, command: Issue, alongside: Alongside<Reported>) -> ServiceResult<Reported> {
+        let report = alongside.clone();
         let with_report = Alongside::new(move |conn, issued: &Issued| {
-            alongside.write(conn, &Reported::Invited(Box::new(issued.clone())))
+            report.write(conn, &Reported::Invited(Box::new(issued.clone())))
         });
-        let issued = self.issue(caller, command, with_report).await?;
-        Ok(Reported::Invited(Box::new(issued)))
+        match self.issue(caller, command, with_report).await {
+            Ok(issued) => Ok(Reported::Invited(Box::new(issued))),
+            Err(ServiceError::Refused(Refusal::InvitationExists(id))) => {
+                // The same report came twice at once, or somebody else invited the user meanwhile.
+                let noted = Noted { invitation: Some(id), ..Noted::nothing(Outcome::Unchanged) };
+                self.note(noted, alongside).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Answers without any effect of its own.
@@ -158,6 +174,11 @@ impl Service {
         self.store.write(move |conn| alongside.write(conn, &Reported::Noted(noted))).await?;
         Ok(Reported::Noted(noted))
     }
+}
+
+/// Nothing was left to do, for there is this invitation.
+fn unchanged(found: &Invitation) -> Noted {
+    Noted { outcome: Outcome::Unchanged, invitation: Some(found.id), account: Some(found.account) }
 }
 
 fn issue(user: ReportedUser, purpose: Purpose, if_exists: IfExists) -> Result<Issue, Refusal> {

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, post, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::domain::account::{AccountState, LockReason};
+use crate::domain::account::{AccountState, Hold, LockReason};
 use crate::http::State;
 use crate::http::auth::{Authorized, Recovery};
 use crate::http::extract::{Body, object};
@@ -24,7 +24,7 @@ pub(in crate::http) struct RecoverPassword {
 /// Ask to recover a forgotten password
 ///
 /// Ordinary recovery is the platform's own. Answered here is what the original answers for somebody who has an invitation or a forced
-/// reset to complete first: 400 with the code 17006, or 17003 when an administrator locked the account. Needs the scope `otp:verify` or
+/// reset to complete first: 400 with the code 17006, or 17003 when somebody else locked the account. Needs the scope `otp:verify` or
 /// `internal_recovery_create`.
 #[utoipa::path(
     tag = "wso2",
@@ -50,12 +50,15 @@ pub(in crate::http) async fn recover_password(
         Err(ServiceError::Refused(Refusal::AccountNotFound)) => return Err(not_ours()),
         Err(error) => return Err(error.into()),
     };
-    Err(match (found.account.state(), found.account.lock_reason) {
-        (_, Some(LockReason::AdminInitiated)) => Fault::bad_request("17003", "The account is locked."),
-        (AccountState::PendingAskPassword | AccountState::PendingReset, _) => {
+    let account = &found.account;
+    let is_somebody_elses = account.lock_reason == Some(LockReason::AdminInitiated) || account.hold == Hold::Foreign;
+    Err(match account.state() {
+        _ if is_somebody_elses => Fault::bad_request("17003", "The account is locked."),
+        AccountState::PendingAskPassword | AccountState::PendingReset => {
             Fault::bad_request("17006", "Password reset is not yet completed.")
         }
-        (AccountState::Locked | AccountState::Unlocked, _) => not_ours(),
+        AccountState::Locked => Fault::bad_request("17003", "The account is locked."),
+        AccountState::Unlocked => not_ours(),
     })
 }
 
