@@ -2,6 +2,8 @@
 //!
 //! The only place that knows every part. Request handlers and background work share the store, the keys and the directory.
 
+mod connect;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
 use crate::webhook::Sender;
+
+pub use connect::{Tried, connect};
 
 /// How often what ran out or was left behind is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);

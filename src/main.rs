@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use invited::app::{App, open_store};
+use invited::app::{App, connect, open_store};
 use invited::clock::SystemClock;
 use invited::config::Config;
 use invited::{failpoint, http, sandbox, telemetry};
@@ -31,7 +31,11 @@ enum Command {
     /// Print the OpenAPI document.
     Openapi,
     /// Check the configuration and say what is wrong with it.
-    CheckConfig,
+    CheckConfig {
+        /// Also ask each gateway and the directory whether they know us; nothing is sent to a person.
+        #[arg(long)]
+        connect: bool,
+    },
     /// Ask a running service on this machine whether it is ready.
     Healthcheck,
     /// Play the whole job through, with nothing else installed.
@@ -66,10 +70,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             print!("{}", http::openapi::json());
             Ok(())
         }
-        Command::CheckConfig => {
-            load()?;
+        Command::CheckConfig { connect } => {
+            let config = load()?;
             println!("the configuration is good");
-            Ok(())
+            if connect { try_all(config).await } else { Ok(()) }
         }
         Command::Healthcheck => healthcheck(&load()?).await,
         Command::Sandbox { port } => sandbox::run(port, told_to_stop()).await,
@@ -86,6 +90,16 @@ async fn migrate(config: &Config) -> anyhow::Result<()> {
         "{}",
         if applied.is_empty() { "nothing to do".to_owned() } else { format!("applied {}", applied.join(", ")) }
     );
+    Ok(())
+}
+
+/// A line for each part of the outside.
+async fn try_all(config: Config) -> anyhow::Result<()> {
+    let tried = connect(config, Arc::new(SystemClock)).await?;
+    for (part, outcome) in &tried {
+        println!("{part}: {}", outcome.as_ref().map_or_else(String::as_str, |()| "good"));
+    }
+    anyhow::ensure!(tried.iter().all(|(_, outcome)| outcome.is_ok()), "not all of it can be used");
     Ok(())
 }
 

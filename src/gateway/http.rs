@@ -8,6 +8,7 @@ use url::{Origin, Url};
 
 use super::answer::{Answer, Dialect, Means, Place, Row, When};
 use super::call::Line;
+use super::probe::reach;
 use super::{EmailMessage, Outcome, SmsMessage};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::secret::Secret;
@@ -117,6 +118,13 @@ impl Http {
 
     pub(super) async fn sms(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
         self.request(line, message.message_id, &of_sms(message, message.from.unwrap_or(&self.from))).await
+    }
+
+    /// A call that does nothing, with the credential.
+    pub(super) async fn question(&self, line: &Line) -> Result<RequestBuilder, Outcome> {
+        let unusable = |_| Outcome::Misconfigured { code: "unusable_url".to_owned() };
+        let url = Url::parse(&self.origin.ascii_serialization()).map_err(unusable)?;
+        self.sign(line, reach(line.client(), &url)).await
     }
 
     async fn request(&self, line: &Line, id: &str, values: &Values<'_>) -> Result<RequestBuilder, Outcome> {

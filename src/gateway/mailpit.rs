@@ -35,12 +35,14 @@ impl Mailpit {
             "Tags": [message.kind],
             "Headers": {"X-Message-Id": message.message_id},
         });
-        let request = client.post(below(&self.url, "/api/v1/send"));
-        let request = match &self.credential {
+        self.sign(client.post(below(&self.url, "/api/v1/send"))).json(&body)
+    }
+
+    pub(super) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.credential {
             Some((user, password)) => request.basic_auth(user, Some(password.expose())),
             None => request,
-        };
-        request.json(&body)
+        }
     }
 }
 

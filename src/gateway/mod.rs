@@ -10,6 +10,7 @@ mod http;
 mod mailgun;
 mod mailpit;
 mod postmark;
+mod probe;
 pub mod receipts;
 mod resend;
 mod sender;
@@ -40,6 +41,7 @@ pub use http::{Authentication, HeaderName, Http, HttpBody, HttpProblem, HttpRule
 pub use mailgun::Mailgun;
 pub use mailpit::Mailpit;
 pub use postmark::Postmark;
+pub use probe::ProbeError;
 pub use resend::Resend;
 pub use sender::Sender;
 pub use sendgrid::SendGrid;

@@ -2,6 +2,7 @@
 
 mod email;
 mod http;
+mod probe;
 mod sms;
 
 use std::sync::Arc;

@@ -71,7 +71,11 @@ impl Twilio {
         };
         let form = [("To", message.to.as_str()), from, ("Body", message.text)];
         let url = below(&self.url, &format!("/2010-04-01/Accounts/{}/Messages.json", self.account_sid));
+        self.sign(client.post(url)).form(&form)
+    }
+
+    pub(super) fn sign(&self, request: RequestBuilder) -> RequestBuilder {
         let user = self.api_key.as_ref().unwrap_or(&self.account_sid);
-        client.post(url).basic_auth(user, Some(self.token.expose())).form(&form)
+        request.basic_auth(user, Some(self.token.expose()))
     }
 }

@@ -4,23 +4,23 @@ use serde_json::json;
 
 use super::*;
 
-fn sendgrid(url: Url) -> EmailDriver {
+pub(super) fn sendgrid(url: Url) -> EmailDriver {
     EmailDriver::SendGrid(SendGrid { url, token: secret("SG.key"), from: sender() })
 }
 
-fn resend(url: Url) -> EmailDriver {
+pub(super) fn resend(url: Url) -> EmailDriver {
     EmailDriver::Resend(Resend { url, token: secret("re_key"), from: sender() })
 }
 
-fn postmark(url: Url) -> EmailDriver {
+pub(super) fn postmark(url: Url) -> EmailDriver {
     EmailDriver::Postmark(Postmark { url, token: secret("pm-token"), from: sender(), stream: "outbound".to_owned() })
 }
 
-fn mailgun(url: Url) -> EmailDriver {
+pub(super) fn mailgun(url: Url) -> EmailDriver {
     EmailDriver::Mailgun(Mailgun { url, token: secret("mg-key"), from: sender(), domain: "mg.example.com".to_owned() })
 }
 
-fn mailpit(url: Url) -> EmailDriver {
+pub(super) fn mailpit(url: Url) -> EmailDriver {
     let credential = Some(("user".to_owned(), secret("pass")));
     EmailDriver::Mailpit(Mailpit { url, credential, from: sender() })
 }

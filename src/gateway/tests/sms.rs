@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn twilio(url: Url) -> SmsDriver {
+pub(super) fn twilio(url: Url) -> SmsDriver {
     SmsDriver::Twilio(Twilio {
         url,
         account_sid: "AC1".to_owned(),
@@ -12,7 +12,7 @@ fn twilio(url: Url) -> SmsDriver {
     })
 }
 
-fn vonage(url: Url) -> SmsDriver {
+pub(super) fn vonage(url: Url) -> SmsDriver {
     SmsDriver::Vonage(Vonage {
         url,
         api_key: "key".to_owned(),
@@ -31,11 +31,11 @@ fn account(url: Url) -> AwsAccount {
     }
 }
 
-fn sns(url: Url) -> SmsDriver {
+pub(super) fn sns(url: Url) -> SmsDriver {
     SmsDriver::Sns(Sns { account: account(url), from: Some("+15005550006".to_owned()) })
 }
 
-fn ses(url: Url) -> EmailDriver {
+pub(super) fn ses(url: Url) -> EmailDriver {
     EmailDriver::Ses(Ses { account: account(url), from: sender(), configuration_set: Some("invites".to_owned()) })
 }
 

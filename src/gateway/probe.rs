@@ -1,0 +1,123 @@
+//! Asks a gateway whether it knows us, without a message to anybody.
+//!
+//! Where a vendor has a question for that, it is asked; else a message without a recipient is handed in, which the vendor refuses after it has
+//! looked at the credential.
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::json;
+use url::Url;
+
+use super::answer::Answer;
+use super::aws::Content;
+use super::call::{Line, below};
+use super::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
+
+/// What a gateway said, in words; the code is that of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    #[error("can't be reached: look at the address, the network and the certificate ({0})")]
+    Unreachable(String),
+    #[error("refuses us: look at the credential, the account and the sender ({0})")]
+    Refused(String),
+    #[error("gives no usable answer; it may be down, or the address is not that of this driver ({0})")]
+    Unclear(String),
+}
+
+impl EmailGateway {
+    /// Whether it can be reached and knows us. Nothing is sent to a person.
+    ///
+    /// # Errors
+    /// [`ProbeError`]
+    pub async fn probe(&self) -> Result<(), ProbeError> {
+        let request = self.driver.question(&self.line).await;
+        told(&self.line, request, |answer| self.driver.judge(answer)).await
+    }
+}
+
+impl SmsGateway {
+    /// As [`EmailGateway::probe`].
+    ///
+    /// # Errors
+    /// [`ProbeError`]
+    pub async fn probe(&self) -> Result<(), ProbeError> {
+        let request = self.driver.question(&self.line).await;
+        told(&self.line, request, |answer| self.driver.judge(answer)).await
+    }
+}
+
+impl EmailDriver {
+    async fn question(&self, line: &Line) -> Result<RequestBuilder, Outcome> {
+        let client = line.client();
+        Ok(match self {
+            Self::Webhook(webhook) => reach(client, &webhook.url).bearer_auth(webhook.token.expose()),
+            Self::SendGrid(sendgrid) => {
+                client.get(below(&sendgrid.url, "/v3/scopes")).bearer_auth(sendgrid.token.expose())
+            }
+            Self::Ses(ses) => ses.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", empty_json())?,
+            Self::Resend(resend) => {
+                client.post(below(&resend.url, "/emails")).bearer_auth(resend.token.expose()).json(&json!({}))
+            }
+            Self::Postmark(postmark) => {
+                let request = client.get(below(&postmark.url, "/server")).header("Accept", "application/json");
+                request.header("X-Postmark-Server-Token", postmark.token.expose())
+            }
+            Self::Mailgun(mailgun) => {
+                let url = below(&mailgun.url, &format!("/v3/{}/messages", mailgun.domain));
+                client.post(url).basic_auth("api", Some(mailgun.token.expose())).form(&[("o:testmode", "yes")])
+            }
+            Self::Mailpit(mailpit) => mailpit.sign(client.get(below(&mailpit.url, "/api/v1/info"))),
+            Self::Http(http) => http.question(line).await?,
+        })
+    }
+}
+
+impl SmsDriver {
+    async fn question(&self, line: &Line) -> Result<RequestBuilder, Outcome> {
+        let client = line.client();
+        Ok(match self {
+            Self::Webhook(webhook) => reach(client, &webhook.url).bearer_auth(webhook.token.expose()),
+            Self::Twilio(twilio) => {
+                let url = below(&twilio.url, &format!("/2010-04-01/Accounts/{}.json", twilio.account_sid));
+                twilio.sign(client.get(url))
+            }
+            Self::Vonage(vonage) => {
+                let form = [("api_key", vonage.api_key.as_str()), ("api_secret", vonage.api_secret.expose())];
+                client.post(below(&vonage.url, "/json")).form(&form)
+            }
+            Self::Sns(sns) => {
+                let bytes = b"Action=GetSMSAttributes&Version=2010-03-31".to_vec();
+                let content = Content { kind: "application/x-www-form-urlencoded", bytes };
+                sns.account.post(line, ("sns", "sns"), "/", content)?
+            }
+            Self::Http(http) => http.question(line).await?,
+        })
+    }
+}
+
+/// A call that does nothing, for gateways of whom no question is known.
+pub(super) fn reach(client: &Client, url: &Url) -> RequestBuilder {
+    client.request(Method::OPTIONS, url.clone())
+}
+
+fn empty_json() -> Content {
+    Content { kind: "application/json", bytes: b"{}".to_vec() }
+}
+
+async fn told(
+    line: &Line,
+    request: Result<RequestBuilder, Outcome>,
+    judge: impl Fn(&Answer) -> Outcome,
+) -> Result<(), ProbeError> {
+    let outcome = match request {
+        Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| judge(&answer)),
+        Err(outcome) => outcome,
+    };
+    match outcome {
+        Outcome::NotSent { code } => Err(ProbeError::Unreachable(code.to_owned())),
+        Outcome::Misconfigured { code } => Err(ProbeError::Refused(code)),
+        // The answer to a question need not look as that to a message does.
+        Outcome::Unknown { code, .. } if code != "unreadable_answer" => Err(ProbeError::Unclear(code)),
+        // Who looks at an empty message has let us in.
+        _ => Ok(()),
+    }
+}
