@@ -16,6 +16,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::domain::invitation::Invitation;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Kind;
 use crate::domain::time::Timestamp;
@@ -23,7 +24,7 @@ use crate::failpoint;
 use crate::gateway::{EmailGateway, SmsGateway};
 use crate::storage::audit::{Actor, Event, record};
 use crate::storage::outbox::{self, Claimed, Settlement};
-use crate::storage::{Connection, StorageError, Store};
+use crate::storage::{Connection, StorageError, Store, fallbacks, invitations};
 use crate::webhook::Sender;
 
 /// What a worker needs.
@@ -51,6 +52,10 @@ enum Done {
         provider_id: Option<String>,
     },
     GivenUp {
+        code: String,
+    },
+    /// Given up, since the gateway will never take it for this recipient.
+    Rejected {
         code: String,
     },
     Retry {
@@ -145,7 +150,7 @@ impl Worker {
         if matches!(done, Done::Settled) {
             return Ok(());
         }
-        if let Done::GivenUp { code } = &done {
+        if let Done::GivenUp { code } | Done::Rejected { code } = &done {
             tracing::error!(message.id = %claimed.id, message.kind = claimed.kind.as_str(), code, "gave up on a delivery");
         }
         self.0.store.write(move |conn| write_down(conn, &claimed, &done)).await
@@ -166,7 +171,9 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
         Done::GivenUp { code } if claimed.kind == Kind::AccountSync => {
             (Settlement::Failed { code }, "account.sync_failed", code.as_str())
         }
-        Done::GivenUp { code } => (Settlement::Failed { code }, "message.failed", code.as_str()),
+        Done::GivenUp { code } | Done::Rejected { code } => {
+            (Settlement::Failed { code }, "message.failed", code.as_str())
+        }
         Done::Retry { at, code, counts } => {
             (Settlement::Retry { at: *at, code, counts: *counts }, "message.retried", code.as_str())
         }
@@ -176,17 +183,32 @@ fn write_down(conn: &mut Connection, claimed: &Claimed, done: &Done) -> Result<(
     if gives_sync_up {
         sync::hold(conn, claimed)?;
     }
+    // The invitation's row comes before those of the outbox.
+    let unreached = match done {
+        Done::Rejected { .. } => held_invitation(conn, claimed)?,
+        _ => None,
+    };
     // False when a resend or a revocation came between: then there is nothing left to say.
     if outbox::settle(conn, claimed, &settlement, now)? {
         // Nothing was tried, and that happens to every message each time it is looked at.
         if !detail.starts_with(send::HELD) {
             audit(conn, claimed, now, (event, detail))?;
         }
+        if let Some(invitation) = &unreached {
+            fallbacks::want(conn, invitation, now)?;
+        }
         if gives_sync_up {
             sync::give_up(conn, claimed, detail, now)?;
         }
     }
     Ok(())
+}
+
+/// The invitation whose current secret the message carries, held until the transaction ends.
+fn held_invitation(conn: &mut Connection, claimed: &Claimed) -> Result<Option<Invitation>, StorageError> {
+    let Some(id) = claimed.invitation.filter(|_| claimed.kind.brings_secret()) else { return Ok(None) };
+    let held = invitations::find_locked(conn, &claimed.tenant, id)?;
+    Ok(held.filter(|held| held.generation == claimed.generation))
 }
 
 fn audit(

@@ -1,7 +1,6 @@
 //! Reminders, judged when they are due: one is pointless when its message never went out or came back, or when the next one is due as well.
 
 use super::audit;
-use crate::domain::time::Timestamp;
 use crate::storage::deliveries::{self, Delivery};
 use crate::storage::outbox::{self, Claimed, Settlement};
 use crate::storage::{Connection, StorageError, reminders};
@@ -37,20 +36,4 @@ fn pointless(conn: &mut Connection, kept: &[Claimed], row: &Claimed) -> Result<O
     let now = conn.now()?;
     reminders::supersede_overtaken(conn, row, now)?;
     Ok(None)
-}
-
-/// The minutes that are left until then, begun ones included.
-pub(super) fn minutes_left(until: Timestamp, now: Timestamp) -> i64 {
-    i64::try_from(until.since(now).as_millis().div_ceil(60_000)).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_minute_that_has_begun_is_still_left() {
-        let left = |millis| minutes_left(Timestamp::from_millis(millis), Timestamp::from_millis(0));
-        assert_eq!([left(3_600_000), left(3_599_000), left(60_001), left(1), left(0), left(-5)], [60, 60, 2, 1, 0, 0]);
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::remind::minutes_left;
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::locale::{Locale, chain};
@@ -26,7 +25,7 @@ impl Worker {
             return Ok(Done::GivenUp { code: "unreadable".to_owned() });
         };
         if let Some(end) = claimed.expires_at.filter(|_| claimed.kind.is_reminder()) {
-            payload.expires_in_minutes = Some(minutes_left(end, self.now()));
+            payload.expires_in_minutes = Some(end.minutes_after(self.now()));
         }
         let parts = &*self.0;
         let Some(rendered) = self.words(claimed, &payload).await? else {
@@ -41,7 +40,7 @@ impl Worker {
         };
         Ok(match outcome {
             Ok(outcome) => self.judge(claimed, outcome),
-            Err(code) => Done::GivenUp { code: code.to_owned() },
+            Err(code) => Done::Rejected { code: code.to_owned() },
         })
     }
 
@@ -69,7 +68,7 @@ impl Worker {
     fn judge(&self, claimed: &Claimed, outcome: Outcome) -> Done {
         match outcome {
             Outcome::Accepted { provider_id } => Done::Sent { provider_id },
-            Outcome::Rejected { code } => Done::GivenUp { code },
+            Outcome::Rejected { code } => Done::Rejected { code },
             Outcome::Misconfigured { code } => {
                 tracing::error!(
                     channel = claimed.kind.channel().as_str(),

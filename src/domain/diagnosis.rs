@@ -151,6 +151,10 @@ text_enum!(
         MessageBounced = "message_bounced",
         MessageFailed = "message_failed",
         MessageExpired = "message_expired",
+        /// The message by the other channel is about to be made.
+        FallbackDue = "fallback_due",
+        FellBack = "fell_back",
+        FallbackFailed = "fallback_failed",
     }
 );
 
@@ -193,6 +197,7 @@ impl FindingCode {
             | Self::MethodChanged
             | Self::Superseded
             | Self::ResendLimit
+            | Self::FallbackFailed
             | Self::MessageRetrying => Severity::Warning,
             Self::AwaitingPassword
             | Self::AcceptInProgress
@@ -204,7 +209,9 @@ impl FindingCode {
             | Self::MessageQueued
             | Self::MessageSending
             | Self::MessageSent
-            | Self::MessageDelivered => Severity::Info,
+            | Self::MessageDelivered
+            | Self::FallbackDue
+            | Self::FellBack => Severity::Info,
         }
     }
 }
@@ -269,6 +276,7 @@ pub fn diagnose(facts: &Facts<'_>) -> Option<Diagnosis> {
     progress::standing(facts, &mut found);
     progress::proof(facts, &mut found);
     message::delivery(facts, &mut found);
+    message::fallback(facts, &mut found);
     let next_action = action::next(facts, &found);
     let Findings(mut findings) = found;
     findings.sort_by_key(|finding| finding.code.severity());

@@ -48,6 +48,7 @@ impl EventType {
             "message.delivered" if is_invitation => Some(Self::InvitationDelivered),
             "message.bounced" if is_invitation => Some(Self::InvitationBounced),
             "message.failed" if is_invitation => Some(Self::InvitationSendFailed),
+            "invitation.fell_back" => Some(Self::InvitationResent),
             "invitation.lock_confirmed" => Some(Self::AccountLocked),
             // The others have the same name inside and outside.
             _ => Self::parse(event).filter(|event| event.is_recorded()),
@@ -90,6 +91,7 @@ mod tests {
         assert_eq!(of("message.failed", "http_422"), Some("invitation.send_failed"));
         assert_eq!(of("message.delivered", "invitation_email_link"), Some("invitation.delivered"));
         assert_eq!(of("message.bounced", "hard_bounce:5.1.1"), Some("invitation.bounced"));
+        assert_eq!(of("invitation.fell_back", "sms_otp"), Some("invitation.resent"));
         assert_eq!(of("invitation.lock_confirmed", ""), Some("account.locked"));
         assert_eq!(of("account.unlocked", "administrator"), Some("account.unlocked"));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::contact::{Email, Phone};
+use super::fallback::{Fallback, FallbackSettings};
 use super::grace::Grace;
 use super::ids::{AccountId, AccountKey, GrantId, InvitationId, Realm, TenantId, UserStore, Username};
 use super::text::text_enum;
@@ -117,6 +118,9 @@ pub struct Terms {
     /// Whether the bearer of the expired link may have a new one sent.
     #[serde(default)]
     pub self_service_request_new: bool,
+    /// What follows a message that did not reach the person.
+    #[serde(default)]
+    pub fallback: FallbackSettings,
     pub warnings: Vec<String>,
 }
 
@@ -166,6 +170,8 @@ pub struct Invitation {
     pub revoked_at: Option<Timestamp>,
     pub revoke_reason: Option<RevokeReason>,
     pub failure: Option<String>,
+    /// What came of the message by the other channel; `None` as long as none was wanted.
+    pub fallback: Option<Fallback>,
 }
 
 /// Why a genuine link no longer opens anything. Only its bearer learns this.

@@ -102,6 +102,12 @@ impl Kind {
         }
     }
 
+    /// Whether it is the one that brings a generation's secret, and no reminder of it.
+    #[must_use]
+    pub const fn brings_secret(self) -> bool {
+        self.carries_secret() && !self.is_reminder()
+    }
+
     /// Whether it carries a secret: such a message dies with its generation and is never sent for an ended invitation.
     #[must_use]
     pub const fn carries_secret(self) -> bool {

@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod dialect;
 pub mod directory_event;
 pub mod event;
+pub mod fallback;
 pub mod grace;
 pub mod ids;
 pub mod invitation;

@@ -53,6 +53,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The minutes from `earlier` to this moment, begun ones included; 0 when it is not later.
+    #[must_use]
+    pub fn minutes_after(self, earlier: Self) -> i64 {
+        i64::try_from(self.since(earlier).as_millis().div_ceil(60_000)).unwrap_or(i64::MAX)
+    }
+
     /// Reads a time as RFC 3339 writes it, in any zone; what is finer than a millisecond is cut off.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -71,6 +77,12 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minute_that_has_begun_is_still_left() {
+        let left = |millis| Timestamp::from_millis(millis).minutes_after(Timestamp::from_millis(0));
+        assert_eq!([left(3_600_000), left(3_599_000), left(60_001), left(1), left(0), left(-5)], [60, 60, 2, 1, 0, 0]);
+    }
 
     #[test]
     fn a_time_is_written_in_utc_with_milliseconds() {

@@ -242,6 +242,7 @@ impl Service {
                 tolerance_minutes: settings.resend.tolerance_minutes,
                 reminders: settings.reminders.minutes_before_expiry.clone(),
                 self_service_request_new: settings.self_service_request_new,
+                fallback: settings.fallback,
                 warnings: warnings(plan.method, plan.expiry_minutes, settings.otp),
             },
             metadata: command.metadata.clone(),
@@ -271,6 +272,7 @@ impl Service {
             revoked_at: None,
             revoke_reason: None,
             failure: None,
+            fallback: None,
         }
     }
 }

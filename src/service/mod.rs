@@ -13,6 +13,7 @@ pub mod directory_events;
 pub mod erase;
 pub mod error;
 pub mod examine;
+mod fallback;
 mod grant;
 mod hashing;
 pub mod idempotency;

@@ -11,14 +11,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::error::CallbackRefusal;
 use super::{Actor, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
-use crate::domain::invitation::Channel;
+use crate::domain::invitation::{Channel, Invitation};
 use crate::domain::receipt::Receipt;
+use crate::domain::time::Timestamp;
 pub use crate::gateway::receipts::Posted;
 use crate::gateway::receipts::{Refused, Reported, WINDOW};
 use crate::storage::audit::{Event, record};
 use crate::storage::idempotency::{self, Reservation};
 use crate::storage::receipts::{self, Applied, Taken};
-use crate::storage::{Connection, StorageError};
+use crate::storage::{Connection, StorageError, fallbacks, invitations};
 
 /// How many reports one transaction takes.
 const BATCH: usize = 100;
@@ -112,6 +113,7 @@ fn news(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Vec<(
 
 fn take(conn: &mut Connection, place: &Place, news: &[(Taken, Receipt)]) -> ServiceResult<()> {
     let actor = Actor { name: format!("gateway:{}", place.provider), request_id: place.request_id.clone() };
+    let unreached = hold_unreached(conn, news)?;
     let now = conn.now()?;
     for (message, receipt) in news {
         let Some(applied) = receipts::apply(conn, message, receipt, now)? else { continue };
@@ -127,6 +129,38 @@ fn take(conn: &mut Connection, place: &Place, news: &[(Taken, Receipt)]) -> Serv
             detail: &detail,
         };
         record(conn, &actor, now, &event)?;
+        if applied == Applied::ToCurrent && receipt.kind.is_unreached() {
+            follow(conn, &unreached, message, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// The invitations whose message may not have reached the person, held until the transaction ends: before the rows of the outbox, and in one
+/// order.
+fn hold_unreached(conn: &mut Connection, news: &[(Taken, Receipt)]) -> Result<Vec<Invitation>, StorageError> {
+    let unreached =
+        news.iter().filter(|(message, receipt)| receipt.kind.is_unreached() && message.kind.brings_secret());
+    let mut ids: Vec<_> = unreached.filter_map(|(message, _)| Some((message.invitation?, &message.tenant))).collect();
+    ids.sort_by_key(|(id, _)| *id.as_bytes());
+    ids.dedup_by_key(|(id, _)| *id);
+    let mut held = Vec::new();
+    for (id, tenant) in ids {
+        held.extend(invitations::find_locked(conn, tenant, id)?);
+    }
+    Ok(held)
+}
+
+/// Has the other channel follow, where that was agreed on: decided here, carried out by whoever sweeps next.
+fn follow(
+    conn: &mut Connection,
+    unreached: &[Invitation],
+    message: &Taken,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let of_message = unreached.iter().find(|invitation| Some(invitation.id) == message.invitation);
+    if let Some(invitation) = of_message {
+        fallbacks::want(conn, invitation, now)?;
     }
     Ok(())
 }

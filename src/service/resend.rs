@@ -11,6 +11,7 @@ use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::{address, check_country};
 use super::room::live_invitation;
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
+use crate::domain::fallback::Fallback;
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::{Invitation, Method, Status};
 use crate::domain::settings::Settings;
@@ -28,6 +29,15 @@ pub struct Resend {
     /// When to send it; a time that is over is now.
     pub send_at: Option<Timestamp>,
     pub locale: Option<String>,
+}
+
+/// Why there is a new generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Somebody asked for it: a resend, with its cap and its cool-down.
+    Asked,
+    /// The message did not reach the person: once, at once, with the expiry and what is left of the budget. It is no resend.
+    Unreached,
 }
 
 impl Service {
@@ -54,16 +64,23 @@ impl Service {
         command: Resend,
         alongside: Alongside<Issued>,
     ) -> ServiceResult<Issued> {
+        self.reissue_seen(caller, seen, (Cause::Asked, command), alongside).await
+    }
+
+    /// Issues the generation after the one that was `seen`, whatever the cause.
+    pub(super) async fn reissue_seen(
+        &self,
+        caller: &Caller,
+        seen: Invitation,
+        (cause, command): (Cause, Resend),
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
         let settings = self.settings(&caller.tenant).await?;
-        check_state(&seen, self.clock.now())?;
-        let wishes = Wishes {
-            method: Some(command.method.unwrap_or(seen.method)),
-            expires_in_minutes: command.expires_in_minutes,
-            delivery: command.delivery,
-            send_at: command.send_at,
-        };
-        let plan = Plan::new(self, &settings, seen.purpose, &wishes)?;
-        let next = self.next_generation(&seen, &plan, &settings, command.locale).await?;
+        let now = self.clock.now();
+        cause.check(&seen, now)?;
+        let plan = Plan::new(self, &settings, seen.purpose, &cause.wishes(&seen, &command, now))?;
+        let mut next = self.next_generation(&seen, &plan, &settings, command.locale).await?;
+        next.resends += i64::from(cause == Cause::Asked);
         let minted = self.mint(&next, &settings, plan.expiry_minutes, plan.sends()).await?;
         let draft = Arc::new(Draft {
             seen,
@@ -71,6 +88,7 @@ impl Service {
             secret: plan.shown(&minted),
             minted,
             plan,
+            cause,
             caller: caller.clone(),
             alongside,
         });
@@ -89,7 +107,6 @@ impl Service {
         let mut next = seen.clone();
         next.method = plan.method;
         next.generation += 1;
-        next.resends += 1;
         next.terms.warnings = warnings(plan.method, plan.expiry_minutes, settings.otp);
         next.person.locale = locale.or(next.person.locale);
         if address(&next.person, plan.method.channel()).is_none() {
@@ -97,6 +114,67 @@ impl Service {
         }
         check_country(settings, &next.person, plan.method.channel())?;
         Ok(next)
+    }
+}
+
+impl Cause {
+    /// Whether there may be a new generation now.
+    fn check(self, invitation: &Invitation, now: Timestamp) -> Result<(), Refusal> {
+        match self {
+            Self::Asked => check_state(invitation, now),
+            Self::Unreached if invitation.status_at(now) == Status::Accepting => {
+                Err(Refusal::AcceptInProgress(ACCEPT_LEASE))
+            }
+            Self::Unreached
+                if invitation.fallback == Some(Fallback::Due) && invitation.falls_back_to(now).is_some() =>
+            {
+                Ok(())
+            }
+            Self::Unreached => Err(Refusal::NotResendable(invitation.status_at(now))),
+        }
+    }
+
+    fn wishes(self, seen: &Invitation, command: &Resend, now: Timestamp) -> Wishes {
+        let method = Some(command.method.unwrap_or(seen.method));
+        match self {
+            Self::Asked => Wishes {
+                method,
+                expires_in_minutes: command.expires_in_minutes,
+                delivery: command.delivery,
+                send_at: command.send_at,
+            },
+            Self::Unreached => Wishes {
+                method,
+                expires_in_minutes: Some(seen.expires_at.map_or(-1, |end| end.minutes_after(now))),
+                delivery: Some(DeliveryMode::Send),
+                send_at: None,
+            },
+        }
+    }
+
+    /// What the new generation takes over from the one that it follows.
+    fn inherit(self, next: &mut Invitation, current: &Invitation, now: Timestamp) {
+        match self {
+            Self::Asked => {
+                next.grace = current.outliving(now);
+                next.attempts_left = next.attempts_left.or_else(|| attempts_of_grace(current, next));
+                // Another message, another chance; but the two channels never take turns.
+                next.fallback = current.fallback.filter(|fallback| *fallback == Fallback::Done);
+            }
+            Self::Unreached => {
+                next.grace = None;
+                next.attempts_left = next.attempts_left.map(|fresh| current.attempts_left.unwrap_or(fresh));
+                next.expires_at = current.expires_at;
+                next.fallback = Some(Fallback::Done);
+            }
+        }
+    }
+
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Asked => "invitation.resent",
+            Self::Unreached => "invitation.fell_back",
+        }
     }
 }
 
@@ -120,6 +198,7 @@ struct Draft {
     minted: Minted,
     secret: Option<IssuedSecret>,
     plan: Plan,
+    cause: Cause,
     caller: Caller,
     alongside: Alongside<Issued>,
 }
@@ -134,17 +213,17 @@ impl Draft {
         }
         let current =
             invitations::find_locked(conn, &self.seen.tenant, self.seen.id)?.ok_or(Refusal::InvitationNotFound)?;
-        check_state(&current, now)?;
+        self.cause.check(&current, now)?;
         if current.generation != self.seen.generation {
             // Somebody else has just resent it: from here on that is "too soon".
             return Err(Refusal::ResendTooSoon(current.resendable_from(now).since(now)).into());
         }
         let mut next = self.next.clone();
         next.retired_verifiers = retired(&current);
-        next.grace = current.outliving(now);
-        next.attempts_left = self.minted.attempts_left.or_else(|| attempts_of_grace(&current, &next));
+        next.attempts_left = self.minted.attempts_left;
         next.verifier = Some(self.minted.verifier.clone());
         self.plan.date(&mut next, now);
+        self.cause.inherit(&mut next, &current, now);
         next.status = first_status(&next, &account, now);
         outbox::supersede(conn, current.id, now)?;
         if !transitions::reissue(conn, &current, &next).map_err(StorageError::repeatable)? {
@@ -153,7 +232,7 @@ impl Draft {
         enqueue_message(conn, &next, &self.minted, now)?;
         accounts::await_password(conn, &account, Some(next.purpose))?;
         want_lock(conn, &next, &account, now)?;
-        note(conn, &self.caller.actor, now, ("invitation.resent", next.method.as_str()), &next)?;
+        note(conn, &self.caller.actor, now, (self.cause.event(), next.method.as_str()), &next)?;
         (next.grant, next.otp_used_at, next.failure) = (None, None, None);
         let issued = Issued { snapshot: snapshot(conn, next, now)?, secret: self.secret.clone() };
         self.alongside.write(conn, &issued)?;

@@ -208,8 +208,14 @@ impl Rules {
         if settings.notifications == Notifications::External {
             return Vec::new();
         }
-        let methods = [("/method", settings.method), ("/passwordReset/method", settings.password_reset.method)];
-        let missing = methods.into_iter().filter(|(pointer, method)| {
+        let methods = [
+            ("/method", Some(settings.method)),
+            ("/passwordReset/method", Some(settings.password_reset.method)),
+            ("/fallback/emailTo", settings.fallback.email_to.method()),
+            ("/fallback/smsTo", settings.fallback.sms_to.method()),
+        ];
+        let methods = methods.into_iter().filter_map(|(pointer, method)| Some((pointer, method?)));
+        let missing = methods.filter(|(pointer, method)| {
             !self.channels.has(method.channel()) && (is_own(pointer) || is_own("/notifications"))
         });
         let detail = "no gateway is configured for this method";

@@ -75,7 +75,7 @@ pub fn traces(conn: &mut Connection, invitation: &Invitation) -> Result<Traces, 
     let (opened, last_opened) = count(conn, invitation, (opened, "link"), since)?;
     let earlier = a::table
         .filter(a::tenant.eq(invitation.tenant.as_str()).and(a::invitation_id.eq(invitation.id.to_string())))
-        .filter(a::event.eq_any(["invitation.issued", "invitation.resent"]))
+        .filter(a::event.eq_any(["invitation.issued", "invitation.resent", "invitation.fell_back"]))
         .filter(a::detail.ne(invitation.method.as_str()))
         .count();
     let earlier: i64 = on_backend!(conn, |c| earlier.get_result(c))?;

@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod diagnosis;
 pub mod error;
 pub mod events;
+pub mod fallbacks;
 pub mod idempotency;
 pub mod invitations;
 pub mod lists;

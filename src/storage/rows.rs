@@ -7,6 +7,7 @@ use super::error::{StorageError, readable};
 use super::schema::{account, invitation};
 use crate::domain::account::{Account, DirectorySync, Hold, LockReason};
 use crate::domain::contact::{Email, Phone};
+use crate::domain::fallback::Fallback;
 use crate::domain::grace::Grace;
 use crate::domain::ids::{AccountId, GrantId, InvitationId, Realm, TenantId, Username};
 use crate::domain::invitation::{Invitation, Method, Person, Purpose, RevokeReason, Status};
@@ -52,6 +53,8 @@ pub(super) struct InvitationRow {
     grace_verifier: Option<String>,
     grace_until: Option<i64>,
     revoke_reason: Option<String>,
+    fallback: Option<String>,
+    fallback_due_at: Option<i64>,
 }
 
 /// The JSON of the `person` column.
@@ -128,6 +131,8 @@ impl InvitationRow {
             grace_verifier: invitation.grace.as_ref().map(Grace::stored),
             grace_until: invitation.grace_ends().map(Timestamp::millis),
             revoke_reason: invitation.revoke_reason.map(|reason| reason.as_str().to_owned()),
+            fallback: invitation.fallback.map(|fallback| fallback.as_str().to_owned()),
+            fallback_due_at: None,
         }
     }
 
@@ -169,6 +174,7 @@ impl InvitationRow {
             send_at: time(self.send_at),
             grace: self.grace_verifier.and_then(|stored| Grace::parse(&stored, time(self.grace_until))),
             revoke_reason: self.revoke_reason.and_then(|reason| RevokeReason::parse(&reason)),
+            fallback: self.fallback.and_then(|fallback| Fallback::parse(&fallback)),
         })
     }
 }

@@ -82,6 +82,8 @@ diesel::table! {
         grace_verifier -> Nullable<Text>,
         grace_until -> Nullable<BigInt>,
         revoke_reason -> Nullable<Text>,
+        fallback -> Nullable<Text>,
+        fallback_due_at -> Nullable<BigInt>,
     }
 }
 

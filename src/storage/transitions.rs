@@ -12,6 +12,7 @@ use super::connection::{Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::{InvitationRow, person_json};
 use super::schema::invitation as i;
+use crate::domain::fallback::Fallback;
 use crate::domain::grace::{Era, Grace};
 use crate::domain::ids::{GrantId, InvitationId, TenantId};
 use crate::domain::invitation::{Invitation, RevokeReason, Status};
@@ -381,6 +382,7 @@ pub fn reissue(conn: &mut Connection, from: &Invitation, to: &Invitation) -> Res
                 i::grace_verifier.eq(to.grace.as_ref().map(Grace::stored))
             ),
             (i::grace_until.eq(to.grace_ends().map(Timestamp::millis)), i::updated_at.eq(to.updated_at.millis())),
+            (i::fallback.eq(to.fallback.map(Fallback::as_str)), i::fallback_due_at.eq(None::<i64>)),
         ))
         .execute(c))?;
     Ok(rows == 1)

@@ -3,6 +3,7 @@
 //! The real binary is run and dies at a labelled place; a clean one goes on with the same database, a lease later.
 
 mod bulk;
+mod fallback;
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -41,6 +41,7 @@ mod examples_webhooks;
 mod examples_wso2_codes;
 mod examples_wso2_resend;
 mod expiry;
+mod fallback;
 mod idempotency;
 mod journey;
 mod jwks;

@@ -184,6 +184,9 @@ fn pending(facts: &Facts<'_>, found: &Findings, invitation: &Invitation) -> Next
         let detail = "Have the person finish on the page they have open; after that time, resend.";
         return wait(facts, invitation.grant_expires_at, detail);
     }
+    if found.has(Code::FallbackDue) {
+        return wait(facts, None, "A message by the other channel follows by itself.");
+    }
     let Some(message) = facts.message else {
         return again(facts, found, "Ask whoever issued it to pass the secret on, or send a new one.");
     };

@@ -1,6 +1,7 @@
 //! What became of the message with the secret.
 
 use super::{Delivery, Facts, FindingCode as Code, Findings};
+use crate::domain::fallback::Fallback;
 use crate::domain::invitation::{Method, Status};
 use crate::domain::message::DeliveryState;
 use crate::domain::receipt::{Receipt, ReceiptKind};
@@ -63,6 +64,30 @@ pub(super) fn delivery(facts: &Facts<'_>, found: &mut Findings) {
         }
         DeliveryState::Superseded | DeliveryState::Skipped => {}
     }
+}
+
+/// What came of the message by the other channel, while the invitation waits.
+pub(super) fn fallback(facts: &Facts<'_>, found: &mut Findings) {
+    let Some(invitation) = facts.invitation.filter(|_| facts.status() == Some(Status::Pending)) else { return };
+    let why = match invitation.fallback {
+        None | Some(Fallback::Moot) => return,
+        Some(Fallback::Due) => {
+            found.add(Code::FallbackDue, None, "A message by the other channel is about to follow.");
+            return;
+        }
+        Some(Fallback::Done) => {
+            let detail = "An earlier message did not reach the person; one by the other channel followed.";
+            found.add(Code::FellBack, None, detail);
+            return;
+        }
+        Some(Fallback::RecipientMissing) => "the directory has no address of the person there",
+        Some(Fallback::CountryNotAllowed) => "text messages may not go to the country of the person's number",
+        Some(Fallback::ChannelNotConfigured) => "no gateway is configured for it",
+        Some(Fallback::FeatureDisabled) => "invitations are turned off",
+        Some(Fallback::PolicyViolation) => "the strict profile does not let its method live as long as the invitation",
+        Some(Fallback::UserNotFound) => "the directory does not have the person",
+    };
+    found.add(Code::FallbackFailed, None, format!("No message by the other channel followed: {why}."));
 }
 
 /// A message that the gateway took.

@@ -15,6 +15,7 @@ pub use layers::{Defaults, Effective, Source, apply, differences};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::fallback::FallbackSettings;
 use super::invitation::{Method, Purpose};
 use super::otp::OtpShape;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub resend: ResendSettings,
     #[schema(inline)]
     pub reminders: ReminderSettings,
+    #[schema(inline)]
+    pub fallback: FallbackSettings,
     /// Whether the holder of an expired link may have a new one sent to the registered address.
     pub self_service_request_new: bool,
     #[schema(inline)]
@@ -228,6 +231,7 @@ impl Default for Settings {
             },
             resend: ResendSettings { cooldown_seconds: 60, max_per_invitation: 5, tolerance_minutes: 0 },
             reminders: ReminderSettings { minutes_before_expiry: Vec::new() },
+            fallback: FallbackSettings::default(),
             self_service_request_new: false,
             links: LinkSettings {
                 setup_url: "https://localhost/set-password#token={token}".to_owned(),

@@ -101,6 +101,7 @@ fn invitation() -> Invitation {
         send_at: None,
         grace: None,
         failure: None,
+        fallback: None,
     }
 }
 
