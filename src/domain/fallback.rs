@@ -14,15 +14,13 @@ use super::time::Timestamp;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FallbackSettings {
-    /// After an e-mail.
     #[schema(inline)]
     pub email_to: AfterEmail,
-    /// After a text message.
     #[schema(inline)]
     pub sms_to: AfterSms,
 }
 
-/// What follows an e-mail.
+/// What follows an e-mail that did not reach the person, once for an invitation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterEmail {
@@ -31,7 +29,7 @@ pub enum AfterEmail {
     SmsOtp,
 }
 
-/// What follows a text message.
+/// What follows a text message that did not reach the person, once for an invitation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AfterSms {
