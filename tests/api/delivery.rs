@@ -15,7 +15,7 @@ fn payloads_left(app: &TestApp) -> i64 {
 async fn a_gateway_that_fails_gets_the_same_message_again() {
     let app = TestApp::spawn().await;
     let user = app.user().await;
-    app.gateway.answers("email", ResponseTemplate::new(500), 2).await;
+    app.gateway.answers("email", ResponseTemplate::new(500).insert_header("Retry-After", "30"), 2).await;
     let issued = app.issue(&user, json!({"lockAccount": false})).await;
     let waiting = app.invitation(&issued["id"]).await["delivery"].clone();
     assert_eq!(
