@@ -72,7 +72,8 @@ pub struct Account {
     pub user_id: Option<String>,
     /// Wrong OTPs since the last success, over all channels, generations and paths.
     pub otp_failures: i64,
-    /// What a password is awaited for: since an invitation was issued, until a password is set, however the invitation ends.
+    /// What a password is awaited for: since an invitation was issued that is not optional, until a password is set, however the
+    /// invitation ends.
     pub awaits: Option<Purpose>,
     /// The lock wanted, if any.
     pub lock_reason: Option<LockReason>,
@@ -101,6 +102,12 @@ impl Account {
     #[must_use]
     pub const fn is_locked(&self) -> bool {
         self.lock_reason.is_some() || matches!(self.hold, Hold::Foreign)
+    }
+
+    /// Whether we hold or want the lock that setting the password lifts, and nobody has lifted it in the directory.
+    #[must_use]
+    pub fn waits_locked(&self) -> bool {
+        self.lock_reason.is_some_and(LockReason::ends_with_acceptance) && self.directory != DirectorySync::Drifted
     }
 
     /// Whether completing an invitation may unlock the account: the lock is ours and waits for just that.

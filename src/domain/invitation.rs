@@ -103,6 +103,10 @@ pub struct Person {
 /// What was agreed when the invitation was issued; later changes of settings do not touch it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "terms that have nothing to do with each other, each one a field of JSON"
+)]
 pub struct Terms {
     pub lock_account: bool,
     pub activation_notification: bool,
@@ -121,6 +125,12 @@ pub struct Terms {
     /// What follows a message that did not reach the person.
     #[serde(default)]
     pub fallback: FallbackSettings,
+    /// Whether a secret that is good went to the caller, who may be anybody but the person.
+    #[serde(default)]
+    pub handed_over: bool,
+    /// Whether nobody waits for this password: the account can be used without it, and its state is not touched.
+    #[serde(default)]
+    pub optional: bool,
     pub warnings: Vec<String>,
 }
 
@@ -201,12 +211,13 @@ impl Invitation {
         UserStore { tenant: &self.tenant, realm: &self.realm }
     }
 
-    /// The channel that whoever redeemed a secret has proved to read. `None` when two secrets of different channels were good.
+    /// The channel that whoever redeemed a secret has proved to read. `None` when two secrets of different channels were good, and
+    /// when one was handed over: that went by no channel of the person's.
     #[must_use]
     pub fn proved_channel(&self) -> Option<Channel> {
         let channel = self.method.channel();
         let is_sure = self.grace.as_ref().is_none_or(|grace| grace.method.channel() == channel);
-        is_sure.then_some(channel)
+        (is_sure && !self.terms.handed_over).then_some(channel)
     }
 
     #[must_use]

@@ -36,6 +36,8 @@ pub struct Issue {
     pub redirect_url: Option<String>,
     /// A JSON object, already checked for size.
     pub metadata: String,
+    /// Whether nobody waits for the password: the account's state stays as it is.
+    pub optional: bool,
     pub if_exists: IfExists,
 }
 
@@ -154,14 +156,19 @@ impl Plan {
         self.delivery == DeliveryMode::Send && self.expiry_minutes != 0
     }
 
+    /// Whether the caller gets the secret.
+    pub(super) fn hands_over(&self) -> bool {
+        self.delivery == DeliveryMode::Return
+    }
+
     /// Where the person has to have an address: nowhere when the caller brings the secret to them.
     pub(super) fn needs_address_on(&self) -> Option<Channel> {
-        (self.delivery == DeliveryMode::Send).then(|| self.method.channel())
+        (!self.hands_over()).then(|| self.method.channel())
     }
 
     /// The secret for the answer, when the caller brings it to the person.
     pub(super) fn shown(&self, minted: &Minted) -> Option<IssuedSecret> {
-        (self.delivery == DeliveryMode::Return).then(|| minted.secret.clone())
+        self.hands_over().then(|| minted.secret.clone())
     }
 }
 
@@ -243,6 +250,8 @@ impl Service {
                 reminders: settings.reminders.minutes_before_expiry.clone(),
                 self_service_request_new: settings.self_service_request_new,
                 fallback: settings.fallback,
+                handed_over: plan.hands_over(),
+                optional: command.optional,
                 warnings: warnings(plan.method, plan.expiry_minutes, settings.otp),
             },
             metadata: command.metadata.clone(),
@@ -302,7 +311,7 @@ impl Draft {
         invitation.status = first_status(&invitation, &account, now);
         invitations::insert(conn, &invitation).map_err(StorageError::repeatable)?;
         enqueue_message(conn, &invitation, &self.minted, now)?;
-        accounts::await_password(conn, &account, Some(invitation.purpose))?;
+        await_password(conn, &account, &invitation)?;
         want_lock(conn, &invitation, &account, now)?;
         note(conn, &self.caller.actor, now, ("invitation.issued", invitation.method.as_str()), &invitation)?;
         let issued = Issued { snapshot: snapshot(conn, invitation, now)?, secret: self.secret.clone() };
@@ -320,7 +329,7 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
         username: invitation.username.clone(),
         user_id: invitation.person.id.clone(),
         otp_failures: 0,
-        awaits: Some(invitation.purpose),
+        awaits: awaited(invitation),
         lock_reason: None,
         hold: Hold::None,
         directory: DirectorySync::Synced,
@@ -332,6 +341,20 @@ pub(super) fn account_row(conn: &mut Connection, invitation: &Invitation) -> Ser
     accounts::insert_if_absent(conn, &fresh)?;
     let stored = accounts::find_locked(conn, &invitation.tenant, &invitation.account_key())?;
     Ok(stored.ok_or_else(StorageError::vanished)?)
+}
+
+/// What the account waits for because of this invitation.
+fn awaited(invitation: &Invitation) -> Option<Purpose> {
+    (!invitation.terms.optional).then_some(invitation.purpose)
+}
+
+/// The account waits for the password of this invitation, unless that is optional.
+pub(super) fn await_password(
+    conn: &mut Connection,
+    account: &Account,
+    invitation: &Invitation,
+) -> Result<(), StorageError> {
+    awaited(invitation).map_or(Ok(()), |purpose| accounts::await_password(conn, account, Some(purpose)))
 }
 
 /// Where a generation starts: over at once, waiting for its lock, or ready to be redeemed.

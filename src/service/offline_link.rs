@@ -6,7 +6,7 @@
 use super::error::lookup_refusal;
 use super::issue::{DeliveryMode, IfExists, Issue, Issued};
 use super::person::NamedUser;
-use super::reinvite::Standing;
+use super::reinvite::{Standing, kept};
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser};
 use crate::domain::account::{Access, LockReason};
@@ -72,8 +72,10 @@ fn link(standing: &Standing, realm: Realm, found: DirectoryUser, settings: &Sett
     let person = person.unwrap_or_default();
     let text = |email: &Email| email.as_str().to_owned();
     let number = |phone: &Phone| phone.as_str().to_owned();
-    let redirect_url = replaced.and_then(|live| live.terms.redirect_url.clone());
-    let is_allowed = |url: &String| url::Url::parse(url).is_ok_and(|url| settings.links.allows_redirect(&url));
+    let (redirect_url, metadata) = kept(replaced, settings);
+    // Who can sign in already, and is not known to wait for a password, may do without this one.
+    let optional = standing.awaited().is_none() && found.is_active() && !found.awaits_first_password();
+    let lock_account = standing.takes_lock(found.access);
     Issue {
         user: NamedUser {
             username: found.username,
@@ -87,11 +89,12 @@ fn link(standing: &Standing, realm: Realm, found: DirectoryUser, settings: &Sett
         purpose: purpose(standing),
         method: Some(Method::EmailLink),
         expires_in_minutes: Some(settings.expiry_minutes),
-        lock_account: Some(standing.is_locked_by_us()),
+        lock_account: Some(lock_account),
         delivery: Some(DeliveryMode::Return),
         send_at: None,
-        redirect_url: redirect_url.filter(is_allowed),
-        metadata: replaced.map_or_else(|| "{}".to_owned(), |live| live.metadata.clone()),
+        redirect_url,
+        metadata,
+        optional,
         if_exists: IfExists::Replace,
     }
 }

@@ -11,9 +11,10 @@ use super::person::NamedUser;
 use super::resend::Resend;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser};
-use crate::domain::account::{Access, Account, LockReason};
+use crate::domain::account::{Access, Account};
 use crate::domain::ids::{AccountKey, Realm, UserStore, Username};
 use crate::domain::invitation::{Invitation, Method, Purpose, Status};
+use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::storage::{accounts, invitations};
 
@@ -71,8 +72,29 @@ impl Standing {
     }
 
     /// Whether we hold or want the lock that setting the password lifts.
-    pub(super) fn is_locked_by_us(&self) -> bool {
-        self.account.as_ref().and_then(|account| account.lock_reason).is_some_and(LockReason::ends_with_acceptance)
+    fn waits_locked(&self) -> bool {
+        self.account.as_ref().is_some_and(Account::waits_locked)
+    }
+
+    /// Whether the account's lock becomes, or stays, the one that setting the password lifts: ours, or one that the directory says was
+    /// made for a password's sake. One of ours that an administrator had lifted does not come back.
+    pub(super) fn takes_lock(&self, access: Access) -> bool {
+        self.waits_locked() || access == Access::LockedForPassword && !self.has_hold()
+    }
+
+    fn has_hold(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.hold.is_ours())
+    }
+
+    /// The invitation that would be resent, but has run out or failed with all of its resends used up: another one takes its place
+    /// when the account waits for its password still.
+    fn used_up(&self, command: &Reinvite) -> Option<&Invitation> {
+        let is_used_up = |invitation: &&Invitation| {
+            matches!(self.status(), Some(Status::Expired | Status::Failed))
+                && invitation.resends >= i64::from(invitation.terms.max_resends)
+                && self.awaited() == Some(invitation.purpose)
+        };
+        self.resendable(command).filter(is_used_up)
     }
 
     /// The invitation that is resent, if there is one that was meant: live, run out or failed.
@@ -95,13 +117,16 @@ impl Service {
         alongside: Alongside<Issued>,
     ) -> ServiceResult<Issued> {
         let standing = self.standing(caller, &command.realm, &command.username).await?;
-        let sent = if let Some(seen) = standing.resendable(&command) {
-            let change = Resend { method: Some(command.method), ..Resend::default() };
+        let sent = if let Some(used_up) = standing.used_up(&command) {
+            self.renew(caller, (&command, &standing), used_up, alongside).await
+        } else if let Some(seen) = standing.resendable(&command) {
+            let change = Resend { method: Some(command.method), keeps_lock: true, ..Resend::default() };
             self.resend_seen(caller, seen.clone(), change, alongside).await
         } else if standing.live().is_none() && command.invites_anew(standing.awaited()) {
-            self.issue(caller, anew(&command, &standing), alongside).await
+            let takes_lock = self.takes_lock(caller, &command, &standing).await?;
+            self.issue(caller, anew(&command, &standing, takes_lock), alongside).await
         } else if let Some(found) = self.invited_elsewhere(caller, &command, &standing).await? {
-            self.issue(caller, taken_over(&command, found), alongside).await
+            self.issue(caller, taken_over(&command, &standing, found), alongside).await
         } else {
             Err(Refusal::NothingToResend.into())
         };
@@ -135,6 +160,39 @@ impl Service {
         }
     }
 
+    /// Another invitation in the place of one whose resends are used up, no sooner than it could be resent.
+    async fn renew(
+        &self,
+        caller: &Caller,
+        (command, standing): (&Reinvite, &Standing),
+        used_up: &Invitation,
+        alongside: Alongside<Issued>,
+    ) -> ServiceResult<Issued> {
+        let wait = used_up.resendable_from(standing.at).since(standing.at);
+        if !wait.is_zero() {
+            return Err(Refusal::ResendTooSoon(wait).into());
+        }
+        let settings = self.settings(&caller.tenant).await?;
+        let takes_lock = self.takes_lock(caller, command, standing).await?;
+        let (redirect_url, metadata) = kept(Some(used_up), &settings);
+        let again = anew(command, standing, takes_lock);
+        self.issue(caller, Issue { purpose: used_up.purpose, redirect_url, metadata, ..again }, alongside).await
+    }
+
+    /// As [`Standing::takes_lock`]; the directory is asked only where its word counts.
+    async fn takes_lock(&self, caller: &Caller, command: &Reinvite, standing: &Standing) -> ServiceResult<bool> {
+        if standing.has_hold() || standing.waits_locked() {
+            return Ok(standing.waits_locked());
+        }
+        let store = UserStore { tenant: &caller.tenant, realm: &command.realm };
+        let found = self.directory.find_user(store, &command.username).await.map_err(|error| lookup_refusal(&error));
+        match found {
+            Ok(found) => Ok(standing.takes_lock(found.access)),
+            Err(Refusal::UserNotFound) => Err(Refusal::NothingToResend.into()),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
     /// What there is of the account of this name.
     pub(super) async fn standing(
         &self,
@@ -157,19 +215,27 @@ impl Service {
     }
 }
 
+/// What another invitation keeps of the one whose place it takes: where its person goes on to, if that is still allowed, and what the
+/// caller had noted.
+pub(super) fn kept(replaced: Option<&Invitation>, settings: &Settings) -> (Option<String>, String) {
+    let is_allowed = |url: &String| url::Url::parse(url).is_ok_and(|url| settings.links.allows_redirect(&url));
+    let redirect_url = replaced.and_then(|replaced| replaced.terms.redirect_url.clone()).filter(is_allowed);
+    (redirect_url, replaced.map_or_else(|| "{}".to_owned(), |replaced| replaced.metadata.clone()))
+}
+
 /// The new invitation of an account that has none: the lock left as it is.
-fn anew(command: &Reinvite, standing: &Standing) -> Issue {
+fn anew(command: &Reinvite, standing: &Standing, takes_lock: bool) -> Issue {
     let account = standing.account.as_ref();
     let username = account.map_or_else(|| command.username.clone(), |account| account.username.clone());
     let realm = account.map_or_else(|| command.realm.clone(), |account| account.realm.clone());
     let id = account.and_then(|account| account.user_id.clone());
-    invitation(command, (username, realm, id), standing.is_locked_by_us())
+    invitation(command, (username, realm, id), takes_lock)
 }
 
 /// The first invitation here of somebody who was invited elsewhere; the lock, if that was made for it, becomes ours.
-fn taken_over(command: &Reinvite, found: DirectoryUser) -> Issue {
-    let is_locked_for_it = found.access == Access::LockedForPassword;
-    invitation(command, (found.username, command.realm.clone(), Some(found.id)), is_locked_for_it)
+fn taken_over(command: &Reinvite, standing: &Standing, found: DirectoryUser) -> Issue {
+    let takes_lock = standing.takes_lock(found.access);
+    invitation(command, (found.username, command.realm.clone(), Some(found.id)), takes_lock)
 }
 
 /// As the settings have it; addresses are asked of the directory.
@@ -188,6 +254,7 @@ fn invitation(
         send_at: None,
         redirect_url: None,
         metadata: "{}".to_owned(),
+        optional: false,
         if_exists: IfExists::Fail,
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::audit::note;
-use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, first_status, want_lock};
+use super::issue::{DeliveryMode, Issued, Plan, Wishes, account_row, await_password, first_status, want_lock};
 use super::lookup::snapshot;
 use super::mint::{IssuedSecret, Minted, enqueue_message};
 use super::person::{address, check_country};
@@ -18,7 +18,7 @@ use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::warning::warnings;
 use crate::storage::transitions::ACCEPT_LEASE;
-use crate::storage::{Connection, StorageError, accounts, invitations, outbox, transitions};
+use crate::storage::{Connection, StorageError, invitations, outbox, transitions};
 
 /// What may change with a resend; what is `None` stays (method) or comes from the settings (expiry).
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,8 @@ pub struct Resend {
     /// When to send it; a time that is over is now.
     pub send_at: Option<Timestamp>,
     pub locale: Option<String>,
+    /// Whether the account's lock stays as it stands, whatever was agreed: one that was lifted meanwhile is not asked for again.
+    pub keeps_lock: bool,
 }
 
 /// Why there is a new generation.
@@ -86,6 +88,7 @@ impl Service {
             seen,
             next,
             secret: plan.shown(&minted),
+            keeps_lock: command.keeps_lock,
             minted,
             plan,
             cause,
@@ -199,6 +202,7 @@ struct Draft {
     secret: Option<IssuedSecret>,
     plan: Plan,
     cause: Cause,
+    keeps_lock: bool,
     caller: Caller,
     alongside: Alongside<Issued>,
 }
@@ -221,16 +225,21 @@ impl Draft {
         let mut next = self.next.clone();
         next.retired_verifiers = retired(&current);
         next.attempts_left = self.minted.attempts_left;
+        if self.keeps_lock {
+            next.terms.lock_account = account.waits_locked();
+        }
         next.verifier = Some(self.minted.verifier.clone());
         self.plan.date(&mut next, now);
         self.cause.inherit(&mut next, &current, now);
+        // The one before was handed over: it is not known which of the two is redeemed.
+        next.terms.handed_over = self.plan.hands_over() || next.grace.is_some() && current.terms.handed_over;
         next.status = first_status(&next, &account, now);
         outbox::supersede(conn, current.id, now)?;
         if !transitions::reissue(conn, &current, &next).map_err(StorageError::repeatable)? {
             return Err(Refusal::ResendTooSoon(current.resendable_from(now).since(now)).into());
         }
         enqueue_message(conn, &next, &self.minted, now)?;
-        accounts::await_password(conn, &account, Some(next.purpose))?;
+        await_password(conn, &account, &next)?;
         want_lock(conn, &next, &account, now)?;
         note(conn, &self.caller.actor, now, (self.cause.event(), next.method.as_str()), &next)?;
         (next.grant, next.otp_used_at, next.failure) = (None, None, None);

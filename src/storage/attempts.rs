@@ -69,13 +69,19 @@ pub fn reserve_of_generation(conn: &mut Connection, seen: &Invitation) -> Result
     row.map(InvitationRow::read).transpose()
 }
 
-/// Gives the generation's attempt back; a newer one has a budget of its own.
+/// Gives the generation's attempt back. A newer one has a budget of its own, unless it goes on with what was left of this one's.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn give_back_to_generation(conn: &mut Connection, seen: &Invitation) -> Result<(), StorageError> {
     let target = i::table.filter(is_generation(&seen.tenant, seen.id, seen.generation));
-    on_backend!(conn, |c| diesel::update(target).set(i::attempts_left.eq(i::attempts_left + 1)).execute(c))?;
+    let rows = on_backend!(conn, |c| diesel::update(target).set(i::attempts_left.eq(i::attempts_left + 1)).execute(c))?;
+    if rows == 1 {
+        return Ok(());
+    }
+    let inherits = i::method.ne_all(OTP_METHODS).and(i::grace_verifier.like(format!("{}:%", seen.generation)));
+    let heir = i::table.filter(is_generation(&seen.tenant, seen.id, seen.generation + 1)).filter(inherits.nullable());
+    on_backend!(conn, |c| diesel::update(heir).set(i::attempts_left.eq(i::attempts_left + 1)).execute(c))?;
     Ok(())
 }
 

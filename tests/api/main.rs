@@ -79,3 +79,4 @@ mod wso2_offline_link;
 mod wso2_races;
 mod wso2_recovery;
 mod wso2_resend;
+mod wso2_resend_again;

@@ -5,6 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use invited::domain::ids::{InvitationId, TenantId};
+use invited::storage::{attempts, invitations};
+
 use crate::support::{PASSWORD, Settings, TestApp, User};
 
 const TOLERANT: &str = "resend = { tolerance_minutes = 10 }";
@@ -231,5 +234,26 @@ async fn a_queued_message_of_the_old_generation_dies_all_the_same() {
     let issued = app.try_issue(&user, json!({})).await.ok(201);
     resend(&app, &issued["id"], json!({})).await;
     assert_eq!(app.gateway.received("email").await.len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_codes_attempt_is_given_back_also_when_a_resend_as_a_link_overtakes_it() {
+    let app = tolerant().await;
+    for (method, left) in [("email_link", 5), ("sms_otp", 5)] {
+        let (_, id, _) = coded(&app, json!({"method": "email_otp"})).await;
+        let parsed = InvitationId::parse(id.as_str().unwrap()).unwrap();
+        let store = app.store();
+        let reserved = store.write(move |conn| {
+            let seen = invitations::find(conn, &TenantId::default_tenant(), parsed)?.unwrap();
+            attempts::reserve_of_generation(conn, &seen)
+        });
+        let seen = reserved.await.unwrap().unwrap();
+        assert_eq!(app.invitation(&id).await["attemptsRemaining"], 4);
+        resend(&app, &id, json!({"method": method})).await;
+        store.write(move |conn| attempts::give_back_to_generation(conn, &seen)).await.unwrap();
+        let stored = store.read(move |conn| invitations::find(conn, &TenantId::default_tenant(), parsed));
+        assert_eq!(stored.await.unwrap().unwrap().attempts_left, Some(left), "{method}");
+    }
     app.finish().await;
 }

@@ -250,3 +250,105 @@ async fn every_tenant_has_its_own_place_in_the_url() {
     app.work().await;
     app.finish().await;
 }
+
+/// A link to hand over, by `offline-invite-link`: its token.
+async fn handed_over(app: &TestApp, user: &User) -> String {
+    let body = json!({"username": user.username, "userstore": "PRIMARY"});
+    let reply = app.post("/api/users/v1/offline-invite-link", body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    token_in(&reply.text)
+}
+
+fn token_in(link: &str) -> String {
+    link.split_once("#token=").unwrap().1.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_handed_over_proves_no_channel() {
+    let defaults = "resend = { cooldown_seconds = 0, tolerance_minutes = 30 }";
+    let Some(app) = TestApp::with_wso2(Settings { directory: PRESET, defaults, ..Settings::default() }).await else {
+        return;
+    };
+    for (way, verified) in
+        [("offline", false), ("issued", false), ("resent", false), ("sent_while_good", false), ("sent_after", true)]
+    {
+        let user = app.user().await;
+        let delivery = json!({"delivery": if way == "resent" { "send" } else { "return" }});
+        let issued = if way == "offline" { json!({}) } else { app.issue(&user, delivery).await };
+        let path = format!("/v1/invitations/{}/resend", issued["id"].as_str().unwrap_or_default());
+        let again = |body: Value| app.post(&path, body);
+        let token = match way {
+            "offline" => handed_over(&app, &user).await,
+            "issued" => token_in(issued["secret"]["link"].as_str().unwrap()),
+            "resent" => {
+                let resent = again(json!({"delivery": "return"})).await.ok(200);
+                token_in(resent["secret"]["link"].as_str().unwrap())
+            }
+            _ => {
+                // The link that was handed over is good for a while beside the next one, but not when that had run out before.
+                if way == "sent_after" {
+                    app.advance(std::time::Duration::from_hours(25));
+                }
+                again(json!({"delivery": "send"})).await.ok(200);
+                app.work().await;
+                app.gateway.last_token().await
+            }
+        };
+        app.work().await;
+        app.accept(&token).await;
+        let standing = standing(&app, "PRIMARY", &user).await;
+        let expected = if verified { json!(true) } else { Value::Null };
+        assert_eq!((&standing["emailVerified"], &standing["phoneVerified"]), (&expected, &Value::Null), "{way}");
+        app.work().await;
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_for_whom_wso2_itself_invited_and_locked_lets_them_in() {
+    let Some(app) = spawn(PRESET).await else { return };
+    let user = app.user().await;
+    let lock = json!({"accountLocked": true, "lockedReason": "PENDING_ASK_PASSWORD"});
+    app.directory.change_extension("PRIMARY", &user.id, lock).await;
+    let token = handed_over(&app, &user).await;
+    app.work().await;
+    let account = app.account(&user).await;
+    assert_eq!((&account["state"], &account["lockReason"]), (&json!("PENDING_AP"), &json!("PENDING_ASK_PASSWORD")));
+    assert!(app.directory.patches().is_empty(), "it was locked already");
+    app.accept(&token).await;
+    assert_eq!(standing(&app, "PRIMARY", &user).await["accountLocked"], false);
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lock_of_wso2s_invitation_is_taken_over_from_an_invitation_that_left_it_alone() {
+    let Some(app) = spawn(PRESET).await else { return };
+    let user = app.user().await;
+    let lock = json!({"accountLocked": true, "lockedReason": "PENDING_ASK_PASSWORD"});
+    app.directory.change_extension("PRIMARY", &user.id, lock).await;
+    let left_alone = app.issue(&user, json!({"lockAccount": false})).await;
+    let path = format!("/v1/invitations/{}/revoke", left_alone["id"].as_str().unwrap());
+    app.post(&path, json!({})).await.ok(200);
+    app.work().await;
+    assert_eq!(resend(&app, &user, "ASK_PASSWORD").await.status, 201);
+    app.work().await;
+    app.set_password(&grant(&app).await, PASSWORD).await.ok(200);
+    assert_eq!(standing(&app, "PRIMARY", &user).await["accountLocked"], false);
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_wso2_says_to_wait_for_a_password_waits_by_a_link_too() {
+    let Some(app) = spawn(PRESET).await else { return };
+    let user = app.user().await;
+    app.directory.change_extension("PRIMARY", &user.id, json!({"lockedReason": "PENDING_ASK_PASSWORD"})).await;
+    let token = handed_over(&app, &user).await;
+    let account = app.account(&user).await;
+    assert_eq!((&account["state"], &account["locked"]), (&json!("PENDING_AP"), &json!(false)));
+    app.accept(&token).await;
+    app.work().await;
+    assert_eq!(app.account(&user).await["state"], "UNLOCKED");
+    app.finish().await;
+}

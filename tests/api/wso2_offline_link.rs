@@ -210,3 +210,56 @@ async fn of_many_at_once_one_opens_and_a_key_brings_the_same_one_back() {
     app.work().await;
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_can_sign_in_already_waits_for_nothing_whatever_becomes_of_the_link() {
+    let app = TestApp::spawn().await;
+    let (stranger, settled) = (app.user().await, app.user().await);
+    app.issue(&settled, json!({})).await;
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    for user in [&stranger, &settled] {
+        let state = async || app.account(user).await["state"].clone();
+        link(&app, user).await;
+        assert_eq!(state().await, "UNLOCKED");
+        let made = newest(&app, &user.username).await;
+        app.advance(Duration::from_mins(1));
+        app.post(&format!("/v1/invitations/{}/resend", made["id"].as_str().unwrap()), json!({})).await.ok(200);
+        app.work().await;
+        assert_eq!(state().await, "UNLOCKED", "resent as an invitation");
+        app.advance(Duration::from_hours(25));
+        app.work().await;
+        assert_eq!(state().await, "UNLOCKED", "run out");
+        app.accept(&link(&app, user).await).await;
+        app.work().await;
+        assert_eq!(state().await, "UNLOCKED", "accepted");
+    }
+    // An invitation in its place is one as any other.
+    link(&app, &stranger).await;
+    app.issue(&stranger, json!({"ifExists": "replace"})).await;
+    assert_eq!(app.account(&stranger).await["state"], "PENDING_AP");
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_introspected_and_resent_as_the_invitation_that_it_is() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let token = link(&app, &user).await;
+    let looked = app.post("/api/identity/user/v1.0/introspect-code", json!({"code": token})).await.ok(202);
+    assert_eq!(
+        (&looked["recoveryScenario"], &looked["recoveryStep"]),
+        (&json!("ASK_PASSWORD"), &json!("UPDATE_PASSWORD"))
+    );
+    app.advance(Duration::from_mins(1));
+    let properties = json!([{"key": "RecoveryScenario", "value": "ASK_PASSWORD"}]);
+    let body = json!({"user": {"username": user.username}, "properties": properties});
+    assert_eq!(app.post("/api/identity/user/v1.0/resend-code", body).await.status, 201);
+    app.work().await;
+    app.redeem_token(&token).await.problem(410, "invitation_superseded");
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    app.finish().await;
+}

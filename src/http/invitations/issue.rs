@@ -130,6 +130,7 @@ impl IssueInvitationRequest {
             send_at: optional_time("/sendAt", self.send_at.as_deref())?,
             redirect_url: optional_line("/redirectUrl", self.redirect_url, 2048)?,
             metadata: metadata(self.metadata.as_deref())?,
+            optional: false,
             if_exists: match self.if_exists {
                 Some(IfExistsName::Replace) => IfExists::Replace,
                 Some(IfExistsName::Fail) | None => IfExists::Fail,

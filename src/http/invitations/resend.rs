@@ -68,6 +68,7 @@ pub(crate) async fn resend_invitation(
         delivery: body.0.delivery.map(DeliveryMode::from),
         send_at: optional_time("/sendAt", body.0.send_at.as_deref())?,
         locale: locale("/locale", body.0.locale)?,
+        keeps_lock: false,
     };
     let id = invitation_id(&id)?;
     once(&request, &state.service, authorized.caller, answer, move |service, caller, alongside| async move {

@@ -192,6 +192,7 @@ fn issue(user: ReportedUser, purpose: Purpose, if_exists: IfExists) -> Result<Is
         send_at: None,
         redirect_url: None,
         metadata: "{}".to_owned(),
+        optional: false,
         if_exists,
     })
 }
