@@ -62,7 +62,7 @@ impl Service {
     async fn send_by_fallback(&self, caller: &Caller, claimed: &Invitation) -> ServiceResult<()> {
         let method = claimed.falls_back_to(self.clock.now());
         let method = method.ok_or(Refusal::NotResendable(claimed.status))?;
-        let command = Resend { method: Some(method), ..Resend::default() };
+        let command = Resend { method: Some(method), keeps_lock: true, ..Resend::default() };
         self.reissue_seen(caller, claimed.clone(), (Cause::Unreached, command), Alongside::nothing()).await?;
         Ok(())
     }

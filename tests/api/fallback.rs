@@ -91,6 +91,19 @@ async fn a_mail_that_bounced_is_followed_by_a_code_by_sms_that_ends_when_the_lin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_an_administrator_lifted_meanwhile_stays_lifted() {
+    let (app, vendors, user, issued) = invited(BOTH, json!({})).await;
+    app.post(&format!("/v1/accounts/PRIMARY/{}/unlock", user.username), json!({})).await.ok(200);
+    app.work().await;
+    bounces(&app, &vendors).await;
+    app.work().await;
+    assert_eq!(sent(&app).await, (1, 1));
+    assert_eq!(app.invitation(&issued["id"]).await["account"]["locked"], false);
+    sets_password(&app, app.redeem_code(&user, &app.gateway.last_code("sms").await).await).await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_that_was_refused_is_followed_by_a_code_by_sms() {
     let app = TestApp::with(Settings { defaults: BOTH, ..Settings::default() }).await;
     app.gateway.answers("email", ResponseTemplate::new(422), 1).await;
