@@ -132,39 +132,4 @@ pub fn safe_line(text: &str, max: usize) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_go_over_tls_or_stay_on_the_machine() {
-        let check = |url: &str, insecure| check_url(&Url::parse(url).unwrap(), insecure);
-        assert_eq!(check("https://mail.example.com/send", false), Ok(()));
-        assert_eq!(check("http://127.0.0.1:8081/email", false), Ok(()));
-        assert_eq!(check("http://[::1]:8081/email", false), Ok(()));
-        assert_eq!(check("http://mail.example.com/send", false), Err(OutboundError::Insecure));
-        assert_eq!(check("http://mail.example.com/send", true), Ok(()));
-        assert_eq!(check("https://user:pw@mail.example.com/", true), Err(OutboundError::Credentials));
-        assert_eq!(check("ftp://mail.example.com/", true), Err(OutboundError::NotHttp));
-    }
-
-    #[test]
-    fn retry_after_is_honoured_capped_and_garbage_ignored() {
-        let now = Timestamp::from_millis(1_795_514_400_000);
-        let wish = |text| parse_retry_after(text, now).map(|wish| wish.as_secs());
-        assert_eq!(wish("7"), Some(7));
-        assert_eq!(wish("1000000000"), Some(3600));
-        assert_eq!(wish("Tue, 24 Nov 2026 10:02:00 GMT"), Some(120));
-        assert_eq!(wish("Tue, 24 Nov 2026 09:02:00 GMT"), Some(0));
-        assert_eq!(wish("-1"), None);
-        assert_eq!(wish("soon"), None);
-        let moment = |text| parse_moment(text, now).map(|wish| wish.as_secs());
-        assert_eq!((moment("1795514430"), moment("1795514300"), moment("7d")), (Some(30), Some(0), None));
-    }
-
-    #[test]
-    fn foreign_words_are_cut_to_one_safe_line() {
-        assert_eq!(safe_line("a\nb\u{202e}c", 10).as_deref(), Some("abc"));
-        assert_eq!(safe_line("\n", 10), None);
-        assert_eq!(safe_line(&"x".repeat(300), 200).map(|line| line.len()), Some(200));
-    }
-}
+mod tests;

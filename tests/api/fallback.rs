@@ -6,6 +6,7 @@ use invited::storage::fallbacks;
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
+use crate::support::database::unique;
 use crate::support::directory::Fault;
 use crate::support::{PASSWORD, Receiver, Settings, TestApp, User, Vendors};
 
@@ -151,7 +152,8 @@ async fn nothing_follows_unless_the_tenant_wants_it_when_it_issues() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_an_address_nothing_follows_and_the_diagnosis_says_why() {
     let (app, vendors) = listening(RESENDABLE).await;
-    let (username, email) = ("no.phone".to_owned(), "no.phone@example.com".to_owned());
+    let username = format!("no.phone.{}", unique());
+    let email = format!("{username}@example.com");
     let person = json!({"userName": username, "emails": [{"value": email, "primary": true}]});
     let id = app.directory.create("PRIMARY", person).await;
     let user = User { id, username, email, phone: String::new() };
