@@ -72,9 +72,14 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Lets the next call fetch another one: that one was refused.
+    /// Lets the next call fetch another one.
     pub async fn forget(&self) {
         *self.cached.lock().await = None;
+    }
+
+    /// As [`Tokens::forget`], unless another token has taken the place of the one that was refused.
+    pub async fn forget_refused(&self, refused: &Secret) {
+        self.cached.lock().await.take_if(|(token, _)| token.expose() == refused.expose());
     }
 
     async fn fetch(&self, client: &Client) -> Result<(Secret, Duration), TokenError> {
