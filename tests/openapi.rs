@@ -41,13 +41,15 @@ fn every_operation_can_be_found_and_understood() {
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     let mut ids = HashSet::new();
+    let tags: Vec<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     let operations = operations(&document);
     assert!(operations.len() >= 12, "{}", operations.len());
     for (name, operation) in operations {
         let id = operation["operationId"].as_str().unwrap();
         assert!(id.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{name}: {id}");
         assert!(ids.insert(id.to_owned()), "{name}: {id} is there twice");
-        assert!(operation["summary"].is_string() && operation["tags"][0].is_string(), "{name}");
+        assert!(operation["summary"].is_string() && tags.contains(&operation["tags"][0].as_str().unwrap()), "{name}");
         for (status, response) in operation["responses"].as_object().unwrap() {
             assert!(!response["description"].as_str().unwrap().is_empty(), "{name} {status}");
             let (schema, media_type) =

@@ -4,6 +4,7 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, ServerBuilder, ServerVariableBuilder,
+    tag::TagBuilder,
 };
 use utoipa_actix_web::AppExt;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -13,7 +14,25 @@ use super::{callbacks, idempotency, routes, wso2};
 const DESCRIPTION: &str = "Takes a person who was just added to a user directory from invited to signed in: issues invitations by \
 e-mail link, e-mail OTP or SMS OTP, validates them, and sets the password in the directory.\n\n\
 Every route exists bare, for the tenant `default`, and under `/t/{tenant}`. Errors are `application/problem+json` (RFC 9457) with a \
-stable `code`. Times are RFC 3339 in UTC.";
+stable `code`, but for the routes of WSO2 Identity Server (tag `wso2`), which have its form. Times are RFC 3339 in UTC.";
+
+/// The groups of operations, in the order of a reader's need.
+const TAGS: [(&str, &str); 14] = [
+    ("invitations", "Issue, read, resend, revoke"),
+    ("redemptions", "What the invited person's page calls"),
+    ("login", "A code typed as the password"),
+    ("bulk invitations", "Many at once"),
+    ("directory events", "What the platform reports of its users"),
+    ("accounts", "Locks, states and budgets, and why somebody can't get in"),
+    ("settings", "How invitations behave for a tenant"),
+    ("templates", "A tenant's own messages"),
+    ("deliveries", "What became of messages"),
+    ("callbacks", "What gateways report of messages"),
+    ("webhooks", "Events to the platform"),
+    ("audit", "Who did what"),
+    ("wso2", "The routes of WSO2 Identity Server, at its paths and in its words"),
+    ("system", "Whether the process runs and can work"),
+];
 
 /// The document without its paths.
 pub(super) fn frame() -> OpenApi {
@@ -27,6 +46,7 @@ pub(super) fn frame() -> OpenApi {
                 .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
                 .build(),
         )
+        .tags(Some(TAGS.map(|(name, words)| TagBuilder::new().name(name).description(Some(words)).build())))
         .servers(Some([
             ServerBuilder::new().url("/").description(Some("The tenant `default`")).build(),
             ServerBuilder::new()
