@@ -4,7 +4,7 @@
 //! intention is written down: a lock found after a crash is then known to be ours. A lock that was there before is left alone.
 
 use super::{Done, Worker, audit};
-use crate::directory::{DirectoryError, DirectoryUser};
+use crate::directory::DirectoryError;
 use crate::domain::account::{Account, DirectorySync, Hold, SyncStep, sync_step};
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::time::Timestamp;
@@ -23,7 +23,8 @@ impl Worker {
         let about = claimed.clone();
         let found = self.0.store.read(move |conn| account_of(conn, &about)).await?;
         let Some(account) = found else { return Ok(Done::GivenUp { code: "account_unknown".to_owned() }) };
-        let user = match self.user_of(&account).await {
+        let (store, id) = (account.user_store(), account.user_id.as_deref());
+        let user = match self.0.directory.look_up(store, id, &account.username).await {
             Ok(user) => user,
             Err(error) => return Ok(self.directory_failed(claimed, &error)),
         };
@@ -41,13 +42,6 @@ impl Worker {
         match changed {
             Ok(()) => self.confirm(claimed, account, user.id, step).await,
             Err(error) => Ok(self.directory_failed(claimed, &error)),
-        }
-    }
-
-    async fn user_of(&self, account: &Account) -> Result<DirectoryUser, DirectoryError> {
-        match &account.user_id {
-            Some(id) => self.0.directory.get_user(account.user_store(), id).await,
-            None => self.0.directory.find_user(account.user_store(), &account.username).await,
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::caller::{Call, Caller, Endpoint, JSON, Kind, judge, read_json, rejected};
-use super::reading::{is_usable_id, language_tag, phone_from};
+use super::reading::{is_usable_id, language_tag, phone_from, the_only};
 use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
 use crate::domain::account::{Access, LockReason};
@@ -76,12 +76,7 @@ impl HttpDirectory {
         url.query_pairs_mut().append_pair("username", username.as_str());
         let Users { users } = self.read(url).await?;
         let wanted = fold(username.as_str());
-        let mut matching = users.into_iter().filter(|user| fold(&user.username) == wanted);
-        match (matching.next(), matching.next()) {
-            (Some(user), None) => user.checked(),
-            (Some(_), Some(_)) => Err(DirectoryError::Ambiguous),
-            (None, _) => Err(DirectoryError::NotFound),
-        }
+        the_only(users.into_iter().filter(|user| fold(&user.username) == wanted))?.checked()
     }
 
     pub(super) async fn get_user(&self, store: UserStore<'_>, id: &str) -> Result<DirectoryUser, DirectoryError> {

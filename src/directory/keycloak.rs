@@ -14,6 +14,7 @@ use url::Url;
 
 use super::address::is_primary;
 use super::caller::{Call, Caller, Endpoint, JSON, Kind, judge, read_json, rejected};
+use super::reading::the_only;
 use super::{DirectoryError, DirectoryUser, PasswordChange};
 use crate::clock::Clock;
 use crate::domain::account::LockReason;
@@ -67,13 +68,10 @@ impl KeycloakDirectory {
         let wanted = fold(username.as_str());
         let is_wanted =
             |user: &&Value| user.get("username").and_then(Value::as_str).is_some_and(|name| fold(name) == wanted);
-        let mut matching = users.iter().filter(is_wanted);
-        match (matching.next(), matching.next()) {
-            (Some(user), None) => self.user(user),
-            (Some(_), Some(_)) => Err(DirectoryError::Ambiguous),
-            (None, _) if users.len() < PAGE => Err(DirectoryError::NotFound),
+        match the_only(users.iter().filter(is_wanted)) {
             // An old one that takes no notice of `exact`, and this is only a part of what it found.
-            (None, _) => Err(DirectoryError::Ambiguous),
+            Err(DirectoryError::NotFound) if users.len() >= PAGE => Err(DirectoryError::Ambiguous),
+            found => self.user(found?),
         }
     }
 

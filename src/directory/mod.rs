@@ -119,6 +119,22 @@ impl Directory {
         }
     }
 
+    /// The user of this id, so that a recycled name is not taken for the person; where none is known, the one of this name.
+    ///
+    /// # Errors
+    /// As [`Directory::get_user`] and [`Directory::find_user`].
+    pub async fn look_up(
+        &self,
+        store: UserStore<'_>,
+        id: Option<&str>,
+        username: &Username,
+    ) -> Result<DirectoryUser, DirectoryError> {
+        match id {
+            Some(id) => self.get_user(store, id).await,
+            None => self.find_user(store, username).await,
+        }
+    }
+
     /// The user with the directory's own id.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What every directory says in its own way, made fit to be used.
 
+use super::DirectoryError;
 use crate::domain::contact::Phone;
 use crate::domain::text::is_unsafe_char;
 
@@ -14,6 +15,16 @@ pub(super) fn is_usable_id(id: &str) -> bool {
         && id != ".."
         && !id.contains('/')
         && !id.chars().any(is_unsafe_char)
+}
+
+/// The one that was found; never one of several.
+pub(super) fn the_only<T>(matching: impl IntoIterator<Item = T>) -> Result<T, DirectoryError> {
+    let mut matching = matching.into_iter();
+    match (matching.next(), matching.next()) {
+        (Some(user), None) => Ok(user),
+        (Some(_), Some(_)) => Err(DirectoryError::Ambiguous),
+        (None, _) => Err(DirectoryError::NotFound),
+    }
 }
 
 /// A phone number without what people put into one to read it.

@@ -90,16 +90,11 @@ impl Service {
         })
     }
 
-    /// A look into the directory: by the immutable id where we know it, so that a recycled name is not taken for the person.
+    /// A look into the directory.
     async fn look(&self, held: &Held, store: UserStore<'_>, username: &Username) -> Look {
-        let of_account = held.account.as_ref().and_then(|account| account.user_id.as_ref());
-        let of_invitation = held.invitation.as_ref().and_then(|invitation| invitation.person.id.as_ref());
-        let asked = async {
-            match of_invitation.or(of_account) {
-                Some(id) => self.directory.get_user(store, id).await,
-                None => self.directory.find_user(store, username).await,
-            }
-        };
+        let of_account = held.account.as_ref().and_then(|account| account.user_id.as_deref());
+        let of_invitation = held.invitation.as_ref().and_then(|invitation| invitation.person.id.as_deref());
+        let asked = self.directory.look_up(store, of_invitation.or(of_account), username);
         match tokio::time::timeout(LOOK_DEADLINE, asked).await {
             Ok(Ok(user)) => {
                 Look::Found(Seen { username: user.username, access: user.access, email: user.email, phone: user.phone })

@@ -84,12 +84,9 @@ impl Service {
         Ok(sighting != Sighting::Unclear)
     }
 
-    /// The account's user in the directory; by the immutable id where it is known, so that a recycled name is not taken for the person.
+    /// The account's user in the directory.
     pub(super) async fn user_of(&self, account: &Account) -> Result<DirectoryUser, DirectoryError> {
-        match &account.user_id {
-            Some(id) => self.directory.get_user(account.user_store(), id).await,
-            None => self.directory.find_user(account.user_store(), &account.username).await,
-        }
+        self.directory.look_up(account.user_store(), account.user_id.as_deref(), &account.username).await
     }
 }
 

@@ -194,12 +194,10 @@ impl Service {
         Attempt::Refused(Refusal::DirectoryUnavailable(DIRECTORY_RETRY))
     }
 
-    /// The user as the directory has them now; by the immutable id, so that a recycled name is not taken for the person.
+    /// The user as the directory has them now.
     pub(super) async fn current_user(&self, invitation: &Invitation) -> Result<DirectoryUser, DirectoryError> {
-        match &invitation.person.id {
-            Some(id) => self.directory.get_user(invitation.user_store(), id).await,
-            None => self.directory.find_user(invitation.user_store(), &invitation.username).await,
-        }
+        let (store, id) = (invitation.user_store(), invitation.person.id.as_deref());
+        self.directory.look_up(store, id, &invitation.username).await
     }
 
     /// The outcome is not known: where the directory keeps our marker, it can be looked up.

@@ -7,6 +7,7 @@ use url::Url;
 use super::ScimDirectory;
 use super::user::{STORE_SEPARATOR, name_in};
 use crate::directory::address::is_primary;
+use crate::directory::reading::the_only;
 use crate::directory::{DirectoryError, DirectoryUser};
 use crate::domain::dialect::RealmIn;
 use crate::domain::ids::{UserStore, Username, fold};
@@ -41,11 +42,7 @@ impl ScimDirectory {
             DirectoryError::NotFound => DirectoryError::NoSuchStore,
             error => error,
         })?;
-        match matching.as_slice() {
-            [] => Err(DirectoryError::NotFound),
-            [user] => self.user(user, None, store),
-            [_, _, ..] => Err(DirectoryError::Ambiguous),
-        }
+        self.user(&the_only(matching)?, None, store)
     }
 
     /// Everybody of this name; [`DirectoryError::Ambiguous`] when there may be more that was not seen.
