@@ -31,8 +31,21 @@ impl Line {
         self.clock.now()
     }
 
+    /// What comes of a request, if it could be made: its answer is judged by `judge`.
+    pub(super) async fn outcome(
+        &self,
+        request: Result<RequestBuilder, Outcome>,
+        judge: impl FnOnce(&Answer) -> Outcome,
+    ) -> Outcome {
+        let answer = match request {
+            Ok(request) => self.ask(request).await,
+            Err(outcome) => Err(outcome),
+        };
+        answer.map_or_else(|outcome| outcome, |answer| judge(&answer))
+    }
+
     /// The answer to a request, or what it means that there is none.
-    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answer, Outcome> {
+    async fn ask(&self, request: RequestBuilder) -> Result<Answer, Outcome> {
         let response = request.send().await.map_err(|error| no_answer(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let after = outbound::retry_after(&response, self.now());

@@ -107,11 +107,32 @@ impl Outcome {
     }
 }
 
-/// Where e-mail goes.
-pub struct EmailGateway {
+/// Where messages go: a vendor, and what lets it alone when it fails.
+pub struct Gateway<D> {
     line: Line,
-    driver: EmailDriver,
+    driver: D,
     circuit: Arc<Circuit>,
+}
+
+/// Where e-mail goes.
+pub type EmailGateway = Gateway<EmailDriver>;
+/// Where text messages go.
+pub type SmsGateway = Gateway<SmsDriver>;
+
+impl<D> Gateway<D> {
+    /// A gateway whose calls end after `timeout`.
+    ///
+    /// # Errors
+    /// That the system has no usable TLS set-up.
+    pub fn new(driver: D, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
+    }
+
+    /// Whether it is let alone for now.
+    #[must_use]
+    pub fn circuit(&self) -> Arc<Circuit> {
+        Arc::clone(&self.circuit)
+    }
 }
 
 /// An e-mail vendor and what it needs.
@@ -127,40 +148,18 @@ pub enum EmailDriver {
 }
 
 impl EmailGateway {
-    /// A gateway whose calls end after `timeout`.
-    ///
-    /// # Errors
-    /// That the system has no usable TLS set-up.
-    pub fn new(driver: EmailDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
-    }
-
     /// Hands one message over.
     pub async fn send(&self, message: &EmailMessage<'_>) -> Outcome {
         if let Err(held) = self.circuit.admit(self.line.now()) {
             return Outcome::Held(held);
         }
-        let outcome = self.hand_over(message).await;
-        outcome.tell(&self.circuit, self.line.now());
-        outcome
-    }
-
-    async fn hand_over(&self, message: &EmailMessage<'_>) -> Outcome {
-        let Self { line, driver, .. } = self;
-        let outcome = match driver.request(line, message).await {
-            Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
-            Err(outcome) => outcome,
-        };
-        if let EmailDriver::Http(http) = driver {
+        let request = self.driver.request(&self.line, message).await;
+        let outcome = self.line.outcome(request, |answer| self.driver.judge(answer)).await;
+        if let EmailDriver::Http(http) = &self.driver {
             http.heed(&outcome).await;
         }
+        outcome.tell(&self.circuit, self.line.now());
         outcome
-    }
-
-    /// Whether it is let alone for now.
-    #[must_use]
-    pub fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.circuit)
     }
 }
 
@@ -194,13 +193,6 @@ impl EmailDriver {
     }
 }
 
-/// Where text messages go.
-pub struct SmsGateway {
-    line: Line,
-    driver: SmsDriver,
-    circuit: Arc<Circuit>,
-}
-
 /// An SMS vendor and what it needs.
 pub enum SmsDriver {
     Webhook(Webhook),
@@ -211,43 +203,21 @@ pub enum SmsDriver {
 }
 
 impl SmsGateway {
-    /// A gateway whose calls end after `timeout`.
-    ///
-    /// # Errors
-    /// That the system has no usable TLS set-up.
-    pub fn new(driver: SmsDriver, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
-    }
-
     /// Hands one message over.
     pub async fn send(&self, message: &SmsMessage<'_>) -> Outcome {
         if let Err(held) = self.circuit.admit(self.line.now()) {
             return Outcome::Held(held);
         }
-        let outcome = self.hand_over(message).await;
+        let request = self.driver.request(&self.line, message).await;
+        let outcome = self.line.outcome(request, |answer| self.driver.judge(answer)).await;
+        if let SmsDriver::Http(http) = &self.driver {
+            http.heed(&outcome).await;
+        }
         // A sender that one tenant chose wrong must not stop the others.
         if !(message.from.is_some() && matches!(outcome, Outcome::Misconfigured { .. })) {
             outcome.tell(&self.circuit, self.line.now());
         }
         outcome
-    }
-
-    async fn hand_over(&self, message: &SmsMessage<'_>) -> Outcome {
-        let Self { line, driver, .. } = self;
-        let outcome = match driver.request(line, message).await {
-            Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| driver.judge(&answer)),
-            Err(outcome) => outcome,
-        };
-        if let SmsDriver::Http(http) = driver {
-            http.heed(&outcome).await;
-        }
-        outcome
-    }
-
-    /// Whether it is let alone for now.
-    #[must_use]
-    pub fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.circuit)
     }
 }
 

@@ -7,7 +7,6 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use url::Url;
 
-use super::answer::Answer;
 use super::aws::Content;
 use super::call::{Line, below};
 use super::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
@@ -30,7 +29,7 @@ impl EmailGateway {
     /// [`ProbeError`]
     pub async fn probe(&self) -> Result<(), ProbeError> {
         let request = self.driver.question(&self.line).await;
-        told(&self.line, request, |answer| self.driver.judge(answer)).await
+        told(self.line.outcome(request, |answer| self.driver.judge(answer)).await)
     }
 }
 
@@ -41,7 +40,7 @@ impl SmsGateway {
     /// [`ProbeError`]
     pub async fn probe(&self) -> Result<(), ProbeError> {
         let request = self.driver.question(&self.line).await;
-        told(&self.line, request, |answer| self.driver.judge(answer)).await
+        told(self.line.outcome(request, |answer| self.driver.judge(answer)).await)
     }
 }
 
@@ -103,15 +102,7 @@ fn empty_json() -> Content {
     Content { kind: "application/json", bytes: b"{}".to_vec() }
 }
 
-async fn told(
-    line: &Line,
-    request: Result<RequestBuilder, Outcome>,
-    judge: impl Fn(&Answer) -> Outcome,
-) -> Result<(), ProbeError> {
-    let outcome = match request {
-        Ok(request) => line.ask(request).await.map_or_else(|outcome| outcome, |answer| judge(&answer)),
-        Err(outcome) => outcome,
-    };
+fn told(outcome: Outcome) -> Result<(), ProbeError> {
     match outcome {
         Outcome::NotSent { code } => Err(ProbeError::Unreachable(code.to_owned())),
         Outcome::Misconfigured { code } => Err(ProbeError::Refused(code)),
