@@ -234,6 +234,12 @@ impl Invitation {
         }
     }
 
+    /// Whether it was resent as often as was agreed.
+    #[must_use]
+    pub fn is_resent_out(&self) -> bool {
+        self.resends >= i64::from(self.terms.max_resends)
+    }
+
     /// The earliest moment for a resend: the cool-down counts from the sending. What has not been sent yet may be replaced at once.
     #[must_use]
     pub fn resendable_from(&self, now: Timestamp) -> Timestamp {

@@ -390,7 +390,7 @@ pub(super) fn want_lock(
 }
 
 /// The URL as it was understood when it was checked, so that no other reader can understand it otherwise.
-fn allowed_redirect(settings: &Settings, redirect_url: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(super) fn allowed_redirect(settings: &Settings, redirect_url: Option<&str>) -> Result<Option<String>, Refusal> {
     match redirect_url.map(url::Url::parse) {
         None => Ok(None),
         Some(Ok(url)) if settings.links.allows_redirect(&url) => Ok(Some(url.into())),

@@ -48,8 +48,7 @@ impl Snapshot {
         let invitation = &self.invitation;
         let resendable =
             matches!(self.status, Status::Provisioning | Status::Pending | Status::Expired | Status::Failed);
-        (resendable && invitation.resends < i64::from(invitation.terms.max_resends))
-            .then(|| invitation.resendable_from(self.taken_at))
+        (resendable && !invitation.is_resent_out()).then(|| invitation.resendable_from(self.taken_at))
     }
 }
 

@@ -10,7 +10,6 @@ use super::reinvite::{Standing, kept};
 use super::{Alongside, Caller, Refusal, Service, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser};
 use crate::domain::account::{Access, LockReason};
-use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, UserStore, Username};
 use crate::domain::invitation::{Method, Purpose, Status};
 use crate::domain::settings::Settings;
@@ -70,22 +69,19 @@ fn link(standing: &Standing, realm: Realm, found: DirectoryUser, settings: &Sett
     let replaced = standing.live();
     let person = replaced.map(|live| live.person.clone()).filter(|person| person.id.as_ref() == Some(&found.id));
     let person = person.unwrap_or_default();
-    let text = |email: &Email| email.as_str().to_owned();
-    let number = |phone: &Phone| phone.as_str().to_owned();
     let (redirect_url, metadata) = kept(replaced, settings);
     // Who can sign in already, and is not known to wait for a password, may do without this one.
     let optional = standing.awaited().is_none() && found.is_active() && !found.awaits_first_password();
     let lock_account = standing.takes_lock(found.access);
+    let known = DirectoryUser {
+        email: person.email.or(found.email),
+        phone: person.phone.or(found.phone),
+        display_name: person.display_name.or(found.display_name),
+        locale: person.locale.or(found.locale),
+        ..found
+    };
     Issue {
-        user: NamedUser {
-            username: found.username,
-            realm,
-            id: Some(found.id),
-            email: person.email.or(found.email).as_ref().map(text),
-            phone: person.phone.or(found.phone).as_ref().map(number),
-            display_name: person.display_name.or(found.display_name),
-            locale: person.locale.or(found.locale),
-        },
+        user: NamedUser::found(known, realm),
         purpose: purpose(standing),
         method: Some(Method::EmailLink),
         expires_in_minutes: Some(settings.expiry_minutes),

@@ -3,6 +3,7 @@
 use super::Service;
 use super::error::{Refusal, ServiceResult, lookup_refusal};
 use super::issue::Plan;
+use crate::directory::DirectoryUser;
 use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::{Channel, Person};
@@ -21,6 +22,19 @@ pub struct NamedUser {
 }
 
 impl NamedUser {
+    /// As a directory has the user, so that it need not be asked again.
+    pub(super) fn found(user: DirectoryUser, realm: Realm) -> Self {
+        Self {
+            username: user.username,
+            realm,
+            id: Some(user.id),
+            email: user.email.as_ref().map(|email| email.as_str().to_owned()),
+            phone: user.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            display_name: user.display_name,
+            locale: user.locale,
+        }
+    }
+
     /// What the call says of the person, addresses checked.
     fn given(&self) -> Result<Person, Refusal> {
         let email = self.email.as_deref().map(Email::parse).transpose();

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::error::lookup_refusal;
-use super::issue::{IfExists, Issue, Issued};
+use super::issue::{IfExists, Issue, Issued, allowed_redirect};
 use super::person::NamedUser;
 use super::resend::Resend;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
@@ -91,7 +91,7 @@ impl Standing {
     fn used_up(&self, command: &Reinvite) -> Option<&Invitation> {
         let is_used_up = |invitation: &&Invitation| {
             matches!(self.status(), Some(Status::Expired | Status::Failed))
-                && invitation.resends >= i64::from(invitation.terms.max_resends)
+                && invitation.is_resent_out()
                 && self.awaited() == Some(invitation.purpose)
         };
         self.resendable(command).filter(is_used_up)
@@ -218,9 +218,11 @@ impl Service {
 /// What another invitation keeps of the one whose place it takes: where its person goes on to, if that is still allowed, and what the
 /// caller had noted.
 pub(super) fn kept(replaced: Option<&Invitation>, settings: &Settings) -> (Option<String>, String) {
-    let is_allowed = |url: &String| url::Url::parse(url).is_ok_and(|url| settings.links.allows_redirect(&url));
-    let redirect_url = replaced.and_then(|replaced| replaced.terms.redirect_url.clone()).filter(is_allowed);
-    (redirect_url, replaced.map_or_else(|| "{}".to_owned(), |replaced| replaced.metadata.clone()))
+    let redirect_url = replaced.and_then(|replaced| replaced.terms.redirect_url.as_deref());
+    (
+        allowed_redirect(settings, redirect_url).unwrap_or_default(),
+        replaced.map_or_else(|| "{}".to_owned(), |replaced| replaced.metadata.clone()),
+    )
 }
 
 /// The new invitation of an account that has none: the lock left as it is.
@@ -229,23 +231,21 @@ fn anew(command: &Reinvite, standing: &Standing, takes_lock: bool) -> Issue {
     let username = account.map_or_else(|| command.username.clone(), |account| account.username.clone());
     let realm = account.map_or_else(|| command.realm.clone(), |account| account.realm.clone());
     let id = account.and_then(|account| account.user_id.clone());
-    invitation(command, (username, realm, id), takes_lock)
+    // Addresses are asked of the directory.
+    let user = NamedUser { username, realm, id, email: None, phone: None, display_name: None, locale: None };
+    invitation(command, user, takes_lock)
 }
 
 /// The first invitation here of somebody who was invited elsewhere; the lock, if that was made for it, becomes ours.
 fn taken_over(command: &Reinvite, standing: &Standing, found: DirectoryUser) -> Issue {
     let takes_lock = standing.takes_lock(found.access);
-    invitation(command, (found.username, command.realm.clone(), Some(found.id)), takes_lock)
+    invitation(command, NamedUser::found(found, command.realm.clone()), takes_lock)
 }
 
-/// As the settings have it; addresses are asked of the directory.
-fn invitation(
-    command: &Reinvite,
-    (username, realm, id): (Username, Realm, Option<String>),
-    lock_account: bool,
-) -> Issue {
+/// As the settings have it.
+fn invitation(command: &Reinvite, user: NamedUser, lock_account: bool) -> Issue {
     Issue {
-        user: NamedUser { username, realm, id, email: None, phone: None, display_name: None, locale: None },
+        user,
         purpose: Purpose::Onboarding,
         method: Some(command.method),
         expires_in_minutes: None,

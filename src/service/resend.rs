@@ -188,7 +188,7 @@ fn check_state(invitation: &Invitation, now: Timestamp) -> Result<(), Refusal> {
         status @ (Status::Accepted | Status::Revoked) => return Err(Refusal::NotResendable(status)),
         Status::Provisioning | Status::Pending | Status::Expired | Status::Failed => {}
     }
-    if invitation.resends >= i64::from(invitation.terms.max_resends) {
+    if invitation.is_resent_out() {
         return Err(Refusal::ResendLimit);
     }
     let wait = invitation.resendable_from(now).since(now);

@@ -12,7 +12,6 @@ use super::issue::{IfExists, Issue, Issued};
 use super::person::NamedUser;
 use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::directory;
-use crate::domain::contact::{Email, Phone};
 pub use crate::domain::directory_event::{Happening, Outcome};
 use crate::domain::ids::{AccountId, AccountKey, InvitationId, Realm, Username};
 use crate::domain::invitation::{Invitation, Purpose, Status};
@@ -49,15 +48,8 @@ impl ReportedUser {
             code: "invalid_value",
             detail: "can't be the id of a user in a directory".to_owned(),
         })?;
-        Ok(NamedUser {
-            username: self.username,
-            realm: self.realm,
-            id: Some(described.id),
-            email: described.email.as_ref().map(Email::as_str).map(str::to_owned),
-            phone: described.phone.as_ref().map(Phone::as_str).map(str::to_owned),
-            display_name: described.display_name,
-            locale: described.locale,
-        })
+        // The name in the resource may have that of its user store before it.
+        Ok(NamedUser { username: self.username, ..NamedUser::found(described, self.realm) })
     }
 }
 
