@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -146,16 +146,26 @@ impl Problem {
     /// The answer, complete but for what only the request knows (see `request::finish`).
     pub(super) fn response(&self) -> HttpResponse {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = HttpResponseBuilder::new(status);
-        response.insert_header((CONTENT_TYPE, "application/problem+json"));
-        if let Some(seconds) = self.retry_after {
-            response.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if let Some(challenge) = self.challenge {
-            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
-        }
-        response.body(self.to_json())
+        error_head(status, self.retry_after, self.challenge)
+            .content_type("application/problem+json")
+            .body(self.to_json())
     }
+}
+
+/// The answer to whatever went wrong, in any form, but for its body.
+pub(super) fn error_head(
+    status: StatusCode,
+    retry_after: Option<u64>,
+    challenge: Option<&'static str>,
+) -> HttpResponseBuilder {
+    let mut response = HttpResponseBuilder::new(status);
+    if let Some(seconds) = retry_after {
+        response.insert_header((RETRY_AFTER, seconds.to_string()));
+    }
+    if let Some(challenge) = challenge {
+        response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
+    }
+    response
 }
 
 impl std::fmt::Display for Problem {

@@ -39,8 +39,8 @@ impl RequestIds {
     }
 }
 
-/// Path and query as they were called, with the tenant.
-struct Called(String);
+/// The URI as it was called, where the tenant was taken out of it.
+struct Called(Uri);
 
 /// The trace id of a W3C `traceparent`.
 fn trace_of(traceparent: &str) -> Option<&str> {
@@ -66,8 +66,6 @@ pub(super) async fn layer(
     let path = request.path().to_owned();
     let method = request.method().clone();
     request.extensions_mut().insert(ids.clone());
-    let called = Called(request.uri().path_and_query().map(ToString::to_string).unwrap_or_default());
-    request.extensions_mut().insert(called);
     let span = tracing::info_span!("request", request.id = ids.request_id, trace.id = ids.trace_id);
     let tenant = strip_tenant(&mut request);
     let response = async {
@@ -94,7 +92,8 @@ fn strip_tenant(request: &mut ServiceRequest) -> Result<(), Problem> {
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let uri: Uri = format!("/{path}{query}").parse().map_err(|_| unknown())?;
     request.match_info_mut().get_mut().update(&uri);
-    request.head_mut().uri = uri;
+    let called = std::mem::replace(&mut request.head_mut().uri, uri);
+    request.extensions_mut().insert(Called(called));
     request.extensions_mut().insert(tenant);
     Ok(())
 }
@@ -168,6 +167,11 @@ impl Problem {
     }
 }
 
+/// Where a route is found for this tenant: what [`strip_tenant`] takes away.
+pub(super) fn path_for(tenant: &TenantId, route: &str) -> String {
+    if *tenant == TenantId::default_tenant() { route.to_owned() } else { format!("/t/{}{route}", tenant.as_str()) }
+}
+
 /// The tenant of the request.
 pub(super) fn tenant_of(request: &HttpRequest) -> TenantId {
     named_tenant_of(request).unwrap_or_else(TenantId::default_tenant)
@@ -180,7 +184,9 @@ pub(super) fn named_tenant_of(request: &HttpRequest) -> Option<TenantId> {
 
 /// Path and query as they were called: `request.uri()` has lost the tenant.
 pub(super) fn called(request: &HttpRequest) -> String {
-    request.extensions().get::<Called>().map(|called| called.0.clone()).unwrap_or_default()
+    let extensions = request.extensions();
+    let uri = extensions.get::<Called>().map_or_else(|| request.uri(), |called| &called.0);
+    uri.path_and_query().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The id of the request.

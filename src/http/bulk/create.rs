@@ -12,6 +12,7 @@ use crate::http::extract::unsupported_media_type;
 use crate::http::idempotency::{self, Answer, IdempotencyKey, once};
 use crate::http::invitations::issue::IssueInvitationRequest;
 use crate::http::problem::Problem;
+use crate::http::request::path_for;
 use crate::service::bulk::Job;
 
 /// Issue many invitations
@@ -105,8 +106,5 @@ fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
 }
 
 fn location(job: &Job) -> String {
-    match job.tenant.as_str() {
-        "default" => format!("/v1/bulk-invitations/{}", job.id),
-        tenant => format!("/t/{tenant}/v1/bulk-invitations/{}", job.id),
-    }
+    path_for(&job.tenant, &format!("/v1/bulk-invitations/{}", job.id))
 }

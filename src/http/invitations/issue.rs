@@ -13,6 +13,7 @@ use crate::http::auth::{Authorized, InvitationsWrite};
 use crate::http::extract::{Body, bad_text, object, optional_line, optional_time, parse, realm, username};
 use crate::http::idempotency::{Answer, IdempotencyKey, once};
 use crate::http::problem::Problem;
+use crate::http::request::path_for;
 use crate::service::IssuedSecret;
 use crate::service::issue::{DeliveryMode, IfExists, Issue, Issued};
 use crate::service::person::NamedUser;
@@ -222,10 +223,7 @@ pub(crate) async fn issue_invitation(
 /// The answer to whoever issued it.
 pub(in crate::http) fn answer(issued: &Issued) -> Answer {
     let Invitation { id, tenant, account, .. } = &issued.snapshot.invitation;
-    let location = match tenant.as_str() {
-        "default" => format!("/v1/invitations/{id}"),
-        tenant => format!("/t/{tenant}/v1/invitations/{id}"),
-    };
+    let location = path_for(tenant, &format!("/v1/invitations/{id}"));
     let code = issued.secret.as_ref().map(IssuedSecret::code);
     Answer::at(StatusCode::CREATED, location, &IssuedView::from(issued)).with_code(code).about(*account)
 }

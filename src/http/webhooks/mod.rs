@@ -13,6 +13,7 @@ use super::auth::{Authorized, WebhooksWrite};
 use super::extract::{Body, endpoint_id};
 use super::idempotency::{Answer, IdempotencyKey, once};
 use super::problem::Problem;
+use super::request::path_for;
 use crate::domain::webhook::Endpoint;
 use crate::service::webhooks::WithSecret;
 use change::{CreateWebhookRequest, UpdateWebhookRequest};
@@ -53,10 +54,7 @@ pub(super) async fn create_webhook(
 
 fn created(created: &WithSecret) -> Answer {
     let Endpoint { id, tenant, .. } = &created.endpoint;
-    let location = match tenant.as_str() {
-        "default" => format!("/v1/webhooks/{id}"),
-        tenant => format!("/t/{tenant}/v1/webhooks/{id}"),
-    };
+    let location = path_for(tenant, &format!("/v1/webhooks/{id}"));
     Answer::at(StatusCode::CREATED, location, &CreatedWebhookView::from(created))
 }
 

@@ -1,13 +1,12 @@
 //! An error in WSO2's form: `{code, message, description, traceId}`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::{HttpResponse, ResponseError};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, error_head};
 use crate::service::{Refusal, ServiceError};
 
 /// What a call of a compatible route got instead of its answer.
@@ -80,15 +79,7 @@ impl Fault {
     /// The answer.
     pub(in crate::http) fn response(mut self, trace_id: &str) -> HttpResponse {
         trace_id.clone_into(&mut self.trace_id);
-        let mut response = HttpResponseBuilder::new(self.status);
-        response.insert_header((CONTENT_TYPE, "application/json"));
-        if let Some(seconds) = self.retry_after {
-            response.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if let Some(challenge) = self.challenge {
-            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
-        }
-        response.body(serde_json::to_string(&self).unwrap_or_default())
+        error_head(self.status, self.retry_after, self.challenge).json(self)
     }
 }
 

@@ -11,7 +11,6 @@ use super::user::{Property, User, named};
 use crate::domain::ids::{Realm, Username};
 use crate::domain::invitation::{Method, Over};
 use crate::domain::otp::Otp;
-use crate::http::problem::Problem;
 use crate::service::error::PasswordRefusal;
 use crate::service::redeem::{Code, Proof};
 use crate::service::{Refusal, ServiceError};
@@ -68,7 +67,7 @@ pub(super) fn fault(error: ServiceError) -> Fault {
             Fault::bad_request("17003", "The account is locked or disabled by somebody else.")
         }
         ServiceError::Refused(Refusal::UserGone) => Fault::bad_request("18003", "The account does not exist any more."),
-        error => Problem::from(error).into(),
+        error => error.into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::ids::{Realm, TenantId, Username};
+use crate::domain::ids::{Realm, Username};
 use crate::domain::invitation::Invitation;
 use crate::http::extract;
 use crate::http::problem::Problem;
@@ -28,17 +28,11 @@ pub(super) struct User {
 impl User {
     /// The invited person, as answers name them.
     pub(super) fn invited(invitation: &Invitation) -> Self {
-        let Invitation { tenant, realm, username, person, .. } = invitation;
-        Self::of(tenant, realm, username, person.id.as_deref())
-    }
-
-    /// The user as answers name one.
-    pub(super) fn of(tenant: &TenantId, realm: &Realm, username: &Username, id: Option<&str>) -> Self {
         Self {
-            username: username.as_str().to_owned(),
-            realm: Some(realm.as_str().to_owned()),
-            tenant_domain: Some(tenant.domain().to_owned()),
-            id: id.map(str::to_owned),
+            username: invitation.username.as_str().to_owned(),
+            realm: Some(invitation.realm.as_str().to_owned()),
+            tenant_domain: Some(invitation.tenant.domain().to_owned()),
+            id: invitation.person.id.clone(),
         }
     }
 

@@ -53,13 +53,17 @@ pub(in crate::http) async fn recover_password(
     let account = &found.account;
     let is_somebody_elses = account.lock_reason == Some(LockReason::AdminInitiated) || account.hold == Hold::Foreign;
     Err(match account.state() {
-        _ if is_somebody_elses => Fault::bad_request("17003", "The account is locked."),
+        _ if is_somebody_elses => locked(),
         AccountState::PendingAskPassword | AccountState::PendingReset => {
             Fault::bad_request("17006", "Password reset is not yet completed.")
         }
-        AccountState::Locked => Fault::bad_request("17003", "The account is locked."),
+        AccountState::Locked => locked(),
         AccountState::Unlocked => not_ours(),
     })
+}
+
+fn locked() -> Fault {
+    Fault::bad_request("17003", "The account is locked.")
 }
 
 fn not_ours() -> Fault {
