@@ -6,8 +6,7 @@ use utoipa::ToSchema;
 
 use super::connector::{CONNECTORS, Connector};
 use super::fault;
-use super::property::Property;
-use crate::domain::settings::Settings;
+use super::property::{Property, Tree};
 use crate::domain::wso2::Wso2Version;
 use crate::http::State;
 use crate::http::auth::{Authorized, PreferencesRead};
@@ -67,7 +66,8 @@ pub(super) async fn find_governance_preferences(
     let asked: Vec<_> = queries.0.iter().map(|query| query.asked(state.wso2_version)).collect::<Result<_, _>>()?;
     let snapshot = state.service.get_settings(&authorized.caller).await;
     let snapshot = snapshot.map_err(|error| fault::READING_PREFERENCES.failed(error, &[]))?;
-    Ok(web::Json(asked.iter().map(|asked| asked.answer(&snapshot.settings)).collect()))
+    let settings = Tree::of(&snapshot.settings);
+    Ok(web::Json(asked.iter().map(|asked| asked.answer(&settings)).collect()))
 }
 
 /// What is asked, once it is known to be there.
@@ -90,7 +90,7 @@ impl PreferenceQuery {
 }
 
 impl Asked {
-    fn answer(&self, settings: &Settings) -> Preference {
+    fn answer(&self, settings: &Tree) -> Preference {
         let value = |property: &&Property| PreferenceProperty { name: property.name, value: property.shown(settings) };
         Preference { connector_name: self.connector.name, properties: self.properties.iter().map(value).collect() }
     }

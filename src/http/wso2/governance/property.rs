@@ -52,8 +52,8 @@ pub(super) struct Wanted {
 
 impl Property {
     /// The value that the property has, as text.
-    pub(super) fn shown(&self, settings: &Settings) -> String {
-        shown(&self.view, &tree_of(settings))
+    pub(super) fn shown(&self, settings: &Tree) -> String {
+        settings.shown(&self.view)
     }
 
     /// The value, if the property can have such a one.
@@ -89,13 +89,23 @@ impl Property {
     }
 }
 
-fn shown(view: &View, settings: &Value) -> String {
-    let at = |pointer: &str| settings.pointer(pointer).unwrap_or(&Value::Null);
-    match *view {
-        View::Switch(pointer) | View::Whole(pointer) => at(pointer).to_string(),
-        View::Either(pointer, on, _) => (at(pointer) == on).to_string(),
-        View::Method(methods, method) => (at(methods.pointer) == method).to_string(),
-        View::Fixed(value, _) => value.to_owned(),
+/// Settings written out once, for all the properties that look into them.
+pub(super) struct Tree(Value);
+
+impl Tree {
+    pub(super) fn of(settings: &Settings) -> Self {
+        // Writing settings out can't fail.
+        Self(serde_json::to_value(settings).unwrap_or_default())
+    }
+
+    fn shown(&self, view: &View) -> String {
+        let at = |pointer: &str| self.0.pointer(pointer).unwrap_or(&Value::Null);
+        match *view {
+            View::Switch(pointer) | View::Whole(pointer) => at(pointer).to_string(),
+            View::Either(pointer, on, _) => (at(pointer) == on).to_string(),
+            View::Method(methods, method) => (at(methods.pointer) == method).to_string(),
+            View::Fixed(value, _) => value.to_owned(),
+        }
     }
 }
 
@@ -104,7 +114,7 @@ fn shown(view: &View, settings: &Value) -> String {
 /// # Errors
 /// That more methods than one would be on, or none where one must be; in the original's words, without a pointer.
 pub(super) fn patch(wanted: &[Wanted], standing: &Standing<'_>) -> Result<Value, Vec<SettingsProblem>> {
-    let settings = tree_of(standing.settings);
+    let settings = Tree::of(standing.settings);
     let mut patch = json!({});
     for Wanted { property, value } in wanted {
         match property.view {
@@ -124,7 +134,7 @@ pub(super) fn patch(wanted: &[Wanted], standing: &Standing<'_>) -> Result<Value,
 
 impl Methods {
     /// The one method that is on when those properties that are wanted otherwise are so.
-    fn chosen(&self, wanted: &[Wanted], settings: &Value) -> Result<&'static str, &'static str> {
+    fn chosen(&self, wanted: &[Wanted], settings: &Tree) -> Result<&'static str, &'static str> {
         let asked = |option: &str| {
             let found = wanted.iter().find(|wanted| match wanted.property.view {
                 View::Method(methods, method) => methods.pointer == self.pointer && method == option,
@@ -135,7 +145,7 @@ impl Methods {
         if self.options.iter().filter(|option| asked(option) == Some(true)).count() > 1 {
             return Err(self.several);
         }
-        let holds = |option: &str| settings.pointer(self.pointer).is_some_and(|method| *method == option);
+        let holds = |option: &str| settings.0.pointer(self.pointer).is_some_and(|method| *method == option);
         let mut on = self.options.iter().filter(|option| asked(option).unwrap_or_else(|| holds(option)));
         match (on.next(), on.next()) {
             (Some(method), None) => Ok(method),
@@ -152,13 +162,13 @@ fn ambiguous(detail: &str) -> SettingsProblem {
 /// The merge patch that takes back what the tenant said of these properties. A method that is spread over several goes back as a
 /// whole, as soon as one of its properties would not be as it is without the tenant's word.
 pub(super) fn reverted(properties: &[&'static Property], standing: &Standing<'_>) -> Value {
-    let (settings, defaults) = (tree_of(standing.settings), tree_of(standing.defaults));
+    let (settings, defaults) = (Tree::of(standing.settings), Tree::of(standing.defaults));
     let mut patch = json!({});
     for property in properties {
         let (view, Some(pointer)) = (&property.view, property.pointer()) else { continue };
         let is_of_others = matches!(view, View::Method(..))
-            && settings.pointer(pointer) != defaults.pointer(pointer)
-            && shown(view, &settings) == shown(view, &defaults);
+            && settings.0.pointer(pointer) != defaults.0.pointer(pointer)
+            && settings.shown(view) == defaults.shown(view);
         if !is_of_others {
             put(&mut patch, pointer, Value::Null);
         }
@@ -173,8 +183,4 @@ fn put(patch: &mut Value, pointer: &str, value: Value) {
         }
         &mut node[name]
     }) = value;
-}
-
-fn tree_of(settings: &Settings) -> Value {
-    serde_json::to_value(settings).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, get, web};
 
+use super::property::Tree;
 use super::view::{CategoryLink, CategoryView, ConnectorView, categories, views};
 use super::{connector_of, connectors_of, fault};
 use crate::http::State;
@@ -66,7 +67,7 @@ pub(super) async fn get_governance_category(
     let connectors = connectors_of(&path)?;
     let snapshot = state.service.get_settings(&authorized.caller).await;
     let snapshot = snapshot.map_err(|error| fault::READING_CATEGORY.failed(error, &[]))?;
-    Ok(web::Json(CategoryView::of(&connectors, &snapshot.settings, state.wso2_version)))
+    Ok(web::Json(CategoryView::of(&connectors, &Tree::of(&snapshot.settings), state.wso2_version)))
 }
 
 /// List the connectors of a category
@@ -92,7 +93,7 @@ pub(super) async fn list_governance_connectors(
     let connectors = connectors_of(&path)?;
     let snapshot = state.service.get_settings(&authorized.caller).await;
     let snapshot = snapshot.map_err(|error| fault::READING_CATEGORY.failed(error, &[]))?;
-    Ok(web::Json(views(&connectors, &snapshot.settings, state.wso2_version)))
+    Ok(web::Json(views(&connectors, &Tree::of(&snapshot.settings), state.wso2_version)))
 }
 
 /// Read a connector
@@ -122,5 +123,5 @@ pub(super) async fn get_governance_connector(
     let connector = connector_of(&path.0, &path.1)?;
     let snapshot = state.service.get_settings(&authorized.caller).await;
     let snapshot = snapshot.map_err(|error| fault::READING_CONNECTOR.failed(error, &[]))?;
-    Ok(web::Json(ConnectorView::of(connector, &snapshot.settings, state.wso2_version)))
+    Ok(web::Json(ConnectorView::of(connector, &Tree::of(&snapshot.settings), state.wso2_version)))
 }

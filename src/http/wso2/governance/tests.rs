@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::connector::{CONNECTORS, id, of_category};
 use super::fault;
-use super::property::{Property, Wanted, patch, reverted};
+use super::property::{Property, Tree, Wanted, patch, reverted};
 use crate::domain::settings::{Defaults, Settings, apply};
 use crate::domain::wso2::Wso2Version;
 use crate::service::settings::Standing;
@@ -51,7 +51,7 @@ fn ids_are_the_originals() {
 fn both_generations_have_their_properties_in_the_originals_order() {
     let shown = |connector: usize, text| {
         let properties = CONNECTORS[connector].properties(version(text));
-        properties.map(|property| (property.name, property.shown(&Settings::default()))).collect::<Vec<_>>()
+        properties.map(|property| (property.name, property.shown(&Tree::of(&Settings::default())))).collect::<Vec<_>>()
     };
     let expected = [
         ("EmailVerification.Enable", "true"),
@@ -103,7 +103,7 @@ fn methods_are_shown_one_by_one_and_chosen_by_what_is_on_in_the_end() {
         ("email_link", &[(EMAIL, "true"), (SMS, "true")], both),
     ] {
         assert_eq!(patched(&by(holds), values), expected, "{holds} {values:?}");
-        let shown = [EMAIL, SMS].map(|name| property(name).shown(&settings(&by(holds))));
+        let shown = [EMAIL, SMS].map(|name| property(name).shown(&Tree::of(&settings(&by(holds)))));
         assert_eq!(shown, [holds == "email_otp", holds == "sms_otp"].map(|on| on.to_string()));
     }
 }
@@ -231,8 +231,9 @@ proptest! {
         let made = patched(&json!({}), &values.each_ref().map(|(name, value)| (*name, value.as_str()))).unwrap();
         let overrides = apply(&json!({}), &made);
         let after = settings(&overrides);
+        let shown = Tree::of(&after);
         for (name, value) in &values {
-            prop_assert_eq!(&property(name).shown(&after), value, "{}", name);
+            prop_assert_eq!(&property(name).shown(&shown), value, "{}", name);
         }
         let properties = values.each_ref().map(|(name, _)| property(name));
         let defaults = Settings::default();

@@ -4,9 +4,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::connector::{CONNECTORS, Connector, id};
+use super::property::Tree;
 use crate::domain::ids::TenantId;
 use crate::domain::settings::Settings;
 use crate::domain::wso2::Wso2Version;
+use crate::http::request::path_for;
 
 /// A category, with where its connectors are.
 #[derive(Serialize, ToSchema)]
@@ -88,9 +90,7 @@ struct Meta {
 
 /// Every category, with links for this tenant.
 pub(super) fn categories(tenant: &TenantId) -> Vec<CategoryLink> {
-    let base = "/api/server/v1/identity-governance";
-    let base =
-        if *tenant == TenantId::default_tenant() { base.to_owned() } else { format!("/t/{}{base}", tenant.as_str()) };
+    let base = path_for(tenant, "/api/server/v1/identity-governance");
     let link = |connector: &Connector| {
         let category = format!("{base}/{}", id(connector.category));
         let location = format!("{category}/connectors/{}", connector.id());
@@ -102,19 +102,19 @@ pub(super) fn categories(tenant: &TenantId) -> Vec<CategoryLink> {
 }
 
 impl CategoryView {
-    pub(super) fn of(connectors: &[&Connector], settings: &Settings, version: Wso2Version) -> Self {
+    pub(super) fn of(connectors: &[&Connector], settings: &Tree, version: Wso2Version) -> Self {
         let name = connectors.first().map_or("", |connector| connector.category);
         Self { name, connectors: views(connectors, settings, version) }
     }
 }
 
 /// The connectors as this version has them.
-pub(super) fn views(connectors: &[&Connector], settings: &Settings, version: Wso2Version) -> Vec<ConnectorView> {
+pub(super) fn views(connectors: &[&Connector], settings: &Tree, version: Wso2Version) -> Vec<ConnectorView> {
     connectors.iter().map(|connector| ConnectorView::of(connector, settings, version)).collect()
 }
 
 impl ConnectorView {
-    pub(super) fn of(connector: &Connector, settings: &Settings, version: Wso2Version) -> Self {
+    pub(super) fn of(connector: &Connector, settings: &Tree, version: Wso2Version) -> Self {
         let properties = connector.properties(version).map(|property| PropertyView {
             name: property.name,
             value: property.shown(settings),
@@ -137,5 +137,5 @@ impl ConnectorView {
 /// The smaller one, of a tenant that overrides nothing.
 fn example() -> ConnectorView {
     let [_, connector] = CONNECTORS;
-    ConnectorView::of(connector, &Settings::default(), Wso2Version::LATEST)
+    ConnectorView::of(connector, &Tree::of(&Settings::default()), Wso2Version::LATEST)
 }
