@@ -25,8 +25,9 @@ USER 10001
 # Where the embedded database lies when no other is configured.
 WORKDIR /var/lib/invited
 VOLUME /var/lib/invited
-ENV INVITED__SERVER__LISTEN=0.0.0.0:8080
-EXPOSE 8080
+# The API, and for Prometheus `/metrics`, which has no credential: keep that port to your own network.
+ENV INVITED__SERVER__LISTEN=0.0.0.0:8080 INVITED__SERVER__METRICS_LISTEN=0.0.0.0:9464
+EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=15s --retries=3 CMD ["invited", "healthcheck"]
 ENTRYPOINT ["invited"]
 CMD ["serve"]

@@ -4,7 +4,7 @@
 
 mod connect;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
 use crate::gateway::{EmailDriver, EmailGateway, SmsDriver, SmsGateway};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
+use crate::metrics::Metrics;
 use crate::outbound::circuit::Circuit;
 use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
@@ -40,6 +41,7 @@ const RECONCILE_INTERVAL: Duration = Duration::from_mins(1);
 pub struct App {
     address: SocketAddr,
     server: Server,
+    numbers: Option<Numbers>,
     service: Arc<Service>,
     worker: Worker,
     runner: Runner,
@@ -52,18 +54,40 @@ struct Background {
     poll: Duration,
 }
 
+/// The listener for those who watch the service.
+struct Numbers {
+    address: SocketAddr,
+    server: Server,
+}
+
+impl Numbers {
+    fn listen(at: SocketAddr, state: Arc<http::State>) -> anyhow::Result<Self> {
+        let listener = bind("server.metrics_listen", at)?;
+        Ok(Self { address: listener.local_addr()?, server: http::serve_metrics(listener, state)? })
+    }
+
+    /// Runs until the handle says stop.
+    fn start(self) -> ServerHandle {
+        let handle = self.server.handle();
+        tokio::spawn(self.server);
+        tracing::info!(address = %self.address, "metrics");
+        handle
+    }
+}
+
 impl App {
     /// Binds the socket and builds every part; nothing runs yet. On SQLite the schema is brought up to date.
     ///
     /// # Errors
     /// What can't be used, in words that name the configuration's key.
     pub async fn build(mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let store = open_store(&config, Arc::clone(&clock))?;
+        let metrics = Arc::new(Metrics::default());
+        let store = counted_store(&config, Arc::clone(&clock), Arc::clone(&metrics))?;
         if config.database.is_sqlite() {
             store.migrate().await.context("database.url: the schema could not be brought up to date")?;
         }
         let keys = Arc::new(keyring(&config)?);
-        let directory = Arc::new(directory(&config, Arc::clone(&clock))?);
+        let directory = Arc::new(directory(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
         let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
         let circuits = circuits(email.as_ref(), sms.as_ref());
         let webhooks = Arc::new(event_sender(&config, &keys, &clock)?);
@@ -88,29 +112,42 @@ impl App {
             email,
             sms,
             webhooks,
+            metrics: Arc::clone(&metrics),
             concurrency: config.worker.concurrency,
             webhook_concurrency: config.webhooks.concurrency,
         });
         let authenticator = authenticator(&config, clock)?;
         let limiter = Limiter::new(config.server.public_calls_per_minute, config.server.trusted_proxies);
-        let listener = http::bind(config.server.listen)
-            .with_context(|| format!("server.listen: {} can't be listened on", config.server.listen))?;
+        let listener = bind("server.listen", config.server.listen)?;
         let address = listener.local_addr()?;
         let listening =
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
-        let state =
-            http::State { service: Arc::clone(&service), authenticator, wso2_version: config.wso2_version, circuits };
+        let state = http::State {
+            service: Arc::clone(&service),
+            authenticator,
+            wso2_version: config.wso2_version,
+            circuits,
+            metrics,
+        };
+        let state = Arc::new(state);
+        let numbers = config.server.metrics_listen.map(|at| Numbers::listen(at, Arc::clone(&state))).transpose()?;
         let server = http::serve(listening, state, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });
         let runner = Runner::new(Arc::clone(&service), http::wire(), config.bulk_concurrency);
         let shutdown_timeout = config.server.shutdown_timeout;
-        Ok(Self { address, server, service, worker, runner, background, shutdown_timeout })
+        Ok(Self { address, server, numbers, service, worker, runner, background, shutdown_timeout })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where `/metrics` is, if anywhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.numbers.as_ref().map(|numbers| numbers.address)
     }
 
     /// The use cases, for those that drive the service from outside HTTP.
@@ -139,6 +176,7 @@ impl App {
         let (tell, told) = watch::channel(false);
         let workers = (self.worker, self.runner);
         let background = self.background.map(|how| start(&how, &self.service, workers, &told)).unwrap_or_default();
+        let numbers = self.numbers.map(Numbers::start);
         let handle = self.server.handle();
         let mut server = tokio::spawn(self.server);
         tracing::info!(address = %self.address, "listening");
@@ -154,6 +192,10 @@ impl App {
         tell.send_replace(true);
         finish(handle, &self.service, background, self.shutdown_timeout).await;
         server.await.context("the server ended early")??;
+        // Watched to the end.
+        if let Some(numbers) = numbers {
+            numbers.stop(false).await;
+        }
         tracing::info!("stopped");
         Ok(())
     }
@@ -216,8 +258,16 @@ async fn finish(server: ServerHandle, service: &Service, background: Vec<JoinHan
 /// # Errors
 /// That the pools can't be made.
 pub fn open_store(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Store> {
+    counted_store(config, clock, Arc::default())
+}
+
+fn counted_store(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> anyhow::Result<Store> {
     let database = &config.database;
-    Store::open(&database.url, database.pool_size, database.checkout_timeout, clock).context("database.url")
+    Store::open(&database.url, database.pool_size, database.checkout_timeout, clock, metrics).context("database.url")
+}
+
+fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    http::bind(address).with_context(|| format!("{key}: {address} can't be listened on"))
 }
 
 fn keyring(config: &Config) -> anyhow::Result<Keyring> {
@@ -225,7 +275,7 @@ fn keyring(config: &Config) -> anyhow::Result<Keyring> {
     Keyring::new(masters).context("secrets.master_keys")
 }
 
-fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory> {
+fn directory(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> anyhow::Result<Directory> {
     let directory = &config.directory;
     let allow_insecure_http = config.outbound.allow_insecure_http;
     let base_url = BaseUrl::new(&directory.base_url, &directory.default_tenant, allow_insecure_http)
@@ -235,6 +285,7 @@ fn directory(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Directory
         credential: credential(&directory.credential),
         timeout: directory.timeout,
         allow_insecure_http,
+        metrics,
     };
     let made = match &directory.driver {
         DirectoryDriver::Scim(dialect) => ScimDirectory::new(endpoint, dialect.clone(), clock).map(Directory::Scim),

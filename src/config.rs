@@ -63,6 +63,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct ServerConfig {
     pub listen: SocketAddr,
+    /// Where `/metrics` is; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Where others find the service.
     pub public_url: Option<Url>,
     /// A failed redemption takes at least this long.

@@ -5,16 +5,17 @@
 //!
 //! ```text
 //! main, app, sandbox → everything
-//! http               → service, domain, outbound, clock, entropy
+//! http               → service, domain, outbound, clock, entropy, metrics
 //! service            → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint
-//! delivery           → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint
-//! storage            → domain, clock, entropy
-//! directory, gateway → domain, outbound, clock
+//! delivery           → storage, directory, gateway, webhook, templates, domain, clock, entropy, failpoint, metrics
+//! storage            → domain, clock, entropy, metrics
+//! directory          → domain, outbound, clock, metrics
+//! gateway            → domain, outbound, clock
 //! webhook            → domain, outbound, clock
 //! templates          → domain
 //! config             → domain, outbound, storage, gateway
 //! telemetry          → config
-//! outbound           → domain
+//! outbound, metrics  → domain
 //! clock, entropy     → domain
 //! failpoint          → clock
 //! domain             → nothing
@@ -30,6 +31,7 @@ pub mod entropy;
 pub mod failpoint;
 pub mod gateway;
 pub mod http;
+pub mod metrics;
 pub mod outbound;
 pub mod sandbox;
 pub mod service;

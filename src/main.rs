@@ -40,7 +40,7 @@ enum Command {
     Healthcheck,
     /// Play the whole job through, with nothing else installed.
     Sandbox {
-        /// The API's port; the outside world takes the four after it.
+        /// The API's port; the outside world takes the four after it, metrics the fifth.
         #[arg(long, default_value_t = 8080)]
         port: u16,
     },

@@ -116,7 +116,7 @@ fn assert_is_the_schema(database: &Database) {
 async fn the_migrations_make_the_schema_undo_it_and_make_it_again() {
     assert!(tables().len() >= 8);
     let database = Database::create();
-    let store = Store::open(&database.url(), 2, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let store = Store::open(&database.url(), 2, Duration::from_secs(5), Arc::new(SystemClock), Arc::default()).unwrap();
     for _ in 0..2 {
         let applied = store.migrate().await.unwrap();
         assert!(!applied.is_empty());

@@ -20,7 +20,7 @@ pub type Tried = (&'static str, Result<(), String>);
 /// What can't be used at all, in words that name the configuration's key.
 pub async fn connect(mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Vec<Tried>> {
     let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
-    let directory = directory(&config, clock)?;
+    let directory = directory(&config, clock, Arc::default())?;
     let mut tried = Vec::new();
     if let Some(email) = email {
         tried.push(("email", email.probe().await.map_err(|error| error.to_string())));

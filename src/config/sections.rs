@@ -51,12 +51,10 @@ pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
 }
 
 fn server(layers: &mut Layers) -> ServerConfig {
-    let listen = layers.text("server.listen").parse().unwrap_or_else(|_| {
-        layers.fail("server.listen", "must be an address and a port such as 127.0.0.1:8080");
-        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
-    });
+    let listen = layers.text("server.listen");
     ServerConfig {
-        listen,
+        listen: socket(layers, "server.listen", &listen),
+        metrics_listen: metrics_listen(layers),
         public_url: public_url(layers),
         public_calls_per_minute: layers.number("server.public_calls_per_minute", 0..=1_000_000),
         trusted_proxies: ip_ranges(layers, "server.trusted_proxies"),
@@ -64,6 +62,19 @@ fn server(layers: &mut Layers) -> ServerConfig {
         shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
         workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
     }
+}
+
+fn socket(layers: &mut Layers, key: &str, text: &str) -> SocketAddr {
+    text.parse().unwrap_or_else(|_| {
+        layers.fail(key, "must be an address and a port such as 127.0.0.1:8080");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    })
+}
+
+fn metrics_listen(layers: &mut Layers) -> Option<SocketAddr> {
+    const KEY: &str = "server.metrics_listen";
+    let text = layers.optional_text(KEY)?;
+    Some(socket(layers, KEY, &text))
 }
 
 fn public_url(layers: &mut Layers) -> Option<Url> {

@@ -22,6 +22,7 @@ use crate::domain::message::Kind;
 use crate::domain::time::Timestamp;
 use crate::failpoint;
 use crate::gateway::{EmailGateway, SmsGateway};
+use crate::metrics::Metrics;
 use crate::storage::audit::{Actor, Event, record};
 use crate::storage::outbox::{self, Claimed, Settlement};
 use crate::storage::{Connection, StorageError, Store, fallbacks, invitations};
@@ -36,6 +37,7 @@ pub struct Parts {
     pub email: Option<EmailGateway>,
     pub sms: Option<SmsGateway>,
     pub webhooks: Arc<Sender>,
+    pub metrics: Arc<Metrics>,
     /// How many messages are worked on at once.
     pub concurrency: u16,
     /// How many events are told at once, besides.

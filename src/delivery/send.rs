@@ -1,6 +1,6 @@
 //! Handing one message to its gateway.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
@@ -31,6 +31,7 @@ impl Worker {
         let Some(rendered) = self.words(claimed, &payload).await? else {
             return Ok(Done::GivenUp { code: "unrenderable".to_owned() });
         };
+        let started = Instant::now();
         let outcome = match (&rendered, &parts.email, &parts.sms) {
             (Rendered::Email { subject, text, html }, Some(gateway), _) => {
                 email(gateway, claimed, &payload, (subject, text, html)).await
@@ -38,6 +39,9 @@ impl Worker {
             (Rendered::Sms { text }, _, Some(gateway)) => sms(gateway, claimed, &payload, text).await,
             _ => return Ok(self.retry(claimed, "channel_not_configured", None)),
         };
+        if let Some(outcome) = outcome.as_ref().ok().and_then(Outcome::name) {
+            parts.metrics.sent(claimed.kind.channel(), outcome, started.elapsed());
+        }
         Ok(match outcome {
             Ok(outcome) => self.judge(claimed, outcome),
             Err(code) => Done::Rejected { code: code.to_owned() },

@@ -1,7 +1,7 @@
 //! How every driver calls its directory, and what the answers mean that are the same for all of them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -9,9 +9,10 @@ use url::Url;
 
 use super::DirectoryError;
 use super::address::BaseUrl;
-use super::auth::{Credential, Credentials};
+use super::auth::{Credential, Credentials, Fetched};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
+use crate::metrics::Metrics;
 use crate::outbound::{self, OutboundError};
 
 /// The media type of everything but SCIM.
@@ -73,6 +74,7 @@ pub struct Endpoint {
     /// Of one call.
     pub timeout: Duration,
     pub allow_insecure_http: bool,
+    pub metrics: Arc<Metrics>,
 }
 
 /// A client that the directory knows.
@@ -81,14 +83,16 @@ pub(super) struct Caller {
     credentials: Credentials,
     pub(super) base_url: BaseUrl,
     pub(super) timeout: Duration,
+    metrics: Arc<Metrics>,
 }
 
 impl Caller {
     pub(super) fn new(endpoint: Endpoint, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let Endpoint { base_url, credential, timeout, allow_insecure_http } = endpoint;
+        let Endpoint { base_url, credential, timeout, allow_insecure_http, metrics } = endpoint;
         credential.check(allow_insecure_http)?;
         let client = outbound::client(timeout)?;
-        Ok(Self { credentials: Credentials::new(credential, client.clone(), clock), client, base_url, timeout })
+        let credentials = Credentials::new(credential, client.clone(), clock);
+        Ok(Self { client, credentials, base_url, timeout, metrics })
     }
 
     /// The answer, if it is a success; once more with a fresh token when that one is refused.
@@ -108,21 +112,38 @@ impl Caller {
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Response, DirectoryError> {
         let mut token = self.credentials.fetched().await?;
         for last in [false, true] {
-            let request = self.credentials.sign(call.request(&self.client), &token);
-            let response = match request.send().await {
-                Ok(response) => response,
-                Err(error) if outbound::surely_not_sent(&error) => {
-                    return Err(DirectoryError::NotApplied("unreachable"));
-                }
-                Err(error) if error.is_timeout() => return Err(call.kind().broken("timeout")),
-                Err(_) => return Err(call.kind().broken("broke_off")),
-            };
+            let response = self.send_once(call, &token).await?;
             if response.status() != StatusCode::UNAUTHORIZED || last || token.is_none() {
                 return Ok(response);
             }
             token = self.credentials.renewed(token).await?;
         }
         Err(DirectoryError::NotApplied("unauthorized"))
+    }
+
+    async fn send_once(&self, call: &Call<'_>, token: &Fetched) -> Result<Response, DirectoryError> {
+        let request = self.credentials.sign(call.request(&self.client), token);
+        let started = Instant::now();
+        let sent = request.send().await.map_err(|error| no_answer(&error));
+        let result = sent.as_ref().map_or_else(|why| (*why).to_owned(), |answer| answer.status().as_str().to_owned());
+        self.metrics.asked_directory(call.method.as_str(), result, started.elapsed());
+        sent.map_err(|why| match why {
+            UNREACHABLE => DirectoryError::NotApplied(why),
+            _ => call.kind().broken(why),
+        })
+    }
+}
+
+/// The call never left.
+const UNREACHABLE: &str = "unreachable";
+
+fn no_answer(error: &reqwest::Error) -> &'static str {
+    if outbound::surely_not_sent(error) {
+        UNREACHABLE
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "broke_off"
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the outbox holds: messages to a person and states to reach in the directory.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{InvitationId, MessageId, TenantId};
@@ -26,6 +28,16 @@ text_enum!(
         WebhookEvent = "webhook_event",
     }
 );
+
+/// What waits to be carried out on a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    pub channel: Channel,
+    /// Rows that are due.
+    pub due: u32,
+    /// For how long the oldest of them has been.
+    pub lag: Duration,
+}
 
 impl Kind {
     /// The message that carries the secret.

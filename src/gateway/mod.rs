@@ -96,6 +96,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Its name, for those that count; `None` when nothing was tried.
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Rejected { .. } => "rejected",
+            Self::Throttled { .. } => "throttled",
+            Self::NotSent { .. } => "not_sent",
+            Self::Unknown { .. } => "unknown",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Held(_) => return None,
+        })
+    }
+
     /// Tells the circuit what this says of the gateway.
     fn tell(&self, circuit: &Circuit, now: Timestamp) {
         match self {

@@ -16,6 +16,7 @@ mod idempotency;
 mod invitations;
 mod jwks;
 mod limit;
+mod metrics;
 pub mod openapi;
 mod otp_logins;
 mod page;
@@ -41,9 +42,11 @@ pub use auth::{Authenticator, Keys, Rules};
 pub use bulk::wire;
 pub use jwks::Jwks;
 pub use limit::Limiter;
+pub use metrics::serve as serve_metrics;
 
 use crate::domain::invitation::Channel;
 use crate::domain::wso2::Wso2Version;
+use crate::metrics::Metrics;
 use crate::outbound::circuit::Circuit;
 use crate::service::Service;
 
@@ -55,6 +58,7 @@ pub struct State {
     pub wso2_version: Wso2Version,
     /// One of each gateway that there is.
     pub circuits: Vec<(Channel, Arc<Circuit>)>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// How to listen.
@@ -69,8 +73,8 @@ pub struct Listening {
 ///
 /// # Errors
 /// That the socket can't be used.
-pub fn serve(listening: Listening, state: State, limiter: Limiter) -> std::io::Result<Server> {
-    let (state, limiter) = (web::Data::new(state), web::Data::new(limiter));
+pub fn serve(listening: Listening, state: Arc<State>, limiter: Limiter) -> std::io::Result<Server> {
+    let (state, limiter) = (web::Data::from(state), web::Data::new(limiter));
     let document = Arc::new(openapi::json());
     let server = HttpServer::new(move || {
         let document = Arc::clone(&document);

@@ -7,9 +7,10 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, web};
 use tracing::Instrument as _;
 
+use super::State;
 use super::problem::Problem;
 use super::wso2::{self, Fault};
 use crate::domain::ids::TenantId;
@@ -78,8 +79,12 @@ pub(super) async fn layer(
     .await?;
     let response = finish(response, &ids, &path);
     let route = response.request().match_pattern().unwrap_or_else(|| "-".to_owned());
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, route, status = response.status().as_u16(), duration_ms, "answered"));
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(%method, route, status, duration_ms, "answered"));
+    if let Some(state) = response.request().app_data::<web::Data<State>>() {
+        state.metrics.answered(method.as_str(), route, status, took);
+    }
     Ok(response)
 }
 

@@ -24,10 +24,11 @@ pub async fn run(port: u16, stop: impl Future<Output = ()>) -> anyhow::Result<()
     let folder = tempfile::tempdir().context("a temporary folder is needed")?;
     let database = folder.path().join("invited.db").display().to_string();
     let master_key = STANDARD.encode(crate::entropy::bytes::<32>());
-    let config = outside.service_config_toml(&listen, &database, &master_key)?;
+    let metrics = format!("127.0.0.1:{}", port.saturating_add(5));
+    let config = outside.service_config_toml(&listen, &metrics, &database, &master_key)?;
     let config = Config::from_parts(Some(("sandbox", &config)), [])?;
     telemetry::init(&config.log)?;
     let app = App::build(config, clock).await?;
-    println!("{}", outside.banner(&api_url));
+    println!("{}", outside.banner(&api_url, &metrics));
     app.run(stop).await
 }

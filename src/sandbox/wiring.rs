@@ -9,10 +9,16 @@ impl Outside {
     ///
     /// # Errors
     /// When a value can't be written as TOML.
-    pub fn service_config_toml(&self, listen: &str, database_path: &str, master_key: &str) -> anyhow::Result<String> {
+    pub fn service_config_toml(
+        &self,
+        listen: &str,
+        metrics_listen: &str,
+        database_path: &str,
+        master_key: &str,
+    ) -> anyhow::Result<String> {
         let Self { catcher_url, demo_url, .. } = self;
         let config = json!({
-            "server": {"listen": listen},
+            "server": {"listen": listen, "metrics_listen": metrics_listen},
             "database": {"url": format!("sqlite://{database_path}")},
             "secrets": {"master_keys": [format!("k1:{master_key}")]},
             "auth": {"issuer": self.tokens_url, "audience": tokens::AUDIENCE, "jwks_url": self.jwks_url},
@@ -43,7 +49,7 @@ impl Outside {
 
     /// What is where, and a command that issues the first invitation.
     #[must_use]
-    pub fn banner(&self, api_url: &str) -> String {
+    pub fn banner(&self, api_url: &str, metrics_listen: &str) -> String {
         let Self { catcher_url, directory_url, tokens_url, demo_url, .. } = self;
         format!(
             r#"
@@ -54,6 +60,7 @@ impl Outside {
     service     {api_url}  (reference at {api_url}/docs)
     directory   {directory_url}
     tokens      {tokens_url}/token
+    metrics     http://{metrics_listen}/metrics
 
   Or issue the first invitation from a second terminal:
 
@@ -77,7 +84,8 @@ mod tests {
     #[actix_web::test]
     async fn the_service_is_told_where_everything_is() {
         let outside = start(&Arc::new(OffsetClock::default()), Ports::default(), "http://127.0.0.1:1").unwrap();
-        let text = outside.service_config_toml("127.0.0.1:1", "/tmp/a \"b\"/invited.db", "bWFzdGVy").unwrap();
+        let text =
+            outside.service_config_toml("127.0.0.1:1", "127.0.0.1:2", "/tmp/a \"b\"/invited.db", "bWFzdGVy").unwrap();
         let config: toml::Table = text.parse().unwrap();
         let told = |section: &str, key: &str| config[section][key].as_str().unwrap().to_owned();
         assert_eq!(told("database", "url"), "sqlite:///tmp/a \"b\"/invited.db");
@@ -95,8 +103,9 @@ mod tests {
     #[actix_web::test]
     async fn the_banner_has_a_command_to_copy() {
         let outside = start(&Arc::new(OffsetClock::default()), Ports::default(), "http://127.0.0.1:1").unwrap();
-        let banner = outside.banner("http://127.0.0.1:1");
+        let banner = outside.banner("http://127.0.0.1:1", "127.0.0.1:2");
         assert!(banner.contains("curl -sS http://127.0.0.1:1/v1/invitations"));
+        assert!(banner.contains("http://127.0.0.1:2/metrics"));
         assert!(banner.contains(r#"-d '{"user":{"username":"alex"}}'"#));
     }
 }

@@ -58,12 +58,13 @@ use crate::directory::Directory;
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::Channel;
 use crate::domain::keys::Keyring;
+use crate::domain::message::Backlog;
 use crate::domain::reconcile::Reconciliation;
 use crate::domain::settings::Defaults;
 use crate::domain::time::Retention;
 use crate::gateway::receipts::Vendors;
-use crate::storage::Store;
 pub use crate::storage::audit::Actor;
+use crate::storage::{Store, backlog};
 use crate::webhook::Sender;
 use attempt::Turns;
 use hashing::Hasher;
@@ -160,6 +161,14 @@ impl Service {
     #[must_use]
     pub fn bell(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)
+    }
+
+    /// What is due in the outbox, of all tenants, by channel.
+    ///
+    /// # Errors
+    /// That the database can't be reached.
+    pub async fn backlog(&self) -> ServiceResult<Vec<Backlog>> {
+        Ok(self.store.read(backlog::due).await?)
     }
 
     /// Whether the database answers and has the schema that this binary expects.

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::StorageError;
 use super::outbox::UNSETTLED;
 use super::rows::AccountRow;
@@ -65,9 +65,9 @@ pub fn find_locked(
     key: &AccountKey,
 ) -> Result<Option<Account>, StorageError> {
     let query = a::table.find((tenant.as_str(), &key.realm, &key.username));
-    let row: Option<AccountRow> = match conn {
-        Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    let row: Option<AccountRow> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => query.first(sqlite).optional()?,
     };
     row.map(AccountRow::read).transpose()
 }

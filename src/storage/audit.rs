@@ -52,6 +52,7 @@ pub fn record(conn: &mut Connection, actor: &Actor, now: Timestamp, event: &Even
             a::detail.eq(event.detail),
         ))
         .execute(c))?;
+    conn.recorded(event.event);
     super::events::fan_out(conn, event, id, now)
 }
 

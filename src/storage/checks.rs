@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::StorageError;
 use super::outbox::{LEASE, UNSETTLED};
 use super::rows::AccountRow;
@@ -23,9 +23,9 @@ pub fn claim(conn: &mut Connection, interval: Duration, limit: i64) -> Result<Ve
     let due = conn.now()?.before(interval);
     let query =
         a::table.filter(a::check_after.le(due.millis())).order((a::check_after, a::id)).limit(limit).select(a::id);
-    let ids: Vec<String> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    let ids: Vec<String> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     };
     if ids.is_empty() {
         return Ok(Vec::new());

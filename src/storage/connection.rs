@@ -21,7 +21,13 @@ extern "SQL" {
 ///
 /// Not diesel's `MultiConnection`: every statement here goes through [`on_backend!`], which also keeps diesel's cache of
 /// prepared statements and gives full dialect (`RETURNING`, upserts, `SKIP LOCKED`).
-pub enum Connection {
+pub struct Connection {
+    pub(super) backend: Backend,
+    /// Events written down in the transaction that is open, to be counted once it is committed.
+    recorded: Vec<&'static str>,
+}
+
+pub(super) enum Backend {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
 }
@@ -29,9 +35,9 @@ pub enum Connection {
 /// One diesel expression compiled for each concrete backend: for `RETURNING`, upserts, `SKIP LOCKED` and hot statements.
 macro_rules! on_backend {
     ($conn:expr, |$c:ident| $body:expr) => {
-        match $conn {
-            $crate::storage::connection::Connection::Postgres($c) => $body,
-            $crate::storage::connection::Connection::Sqlite($c) => $body,
+        match &mut $conn.backend {
+            $crate::storage::connection::Backend::Postgres($c) => $body,
+            $crate::storage::connection::Backend::Sqlite($c) => $body,
         }
     };
 }
@@ -40,12 +46,12 @@ pub(crate) use on_backend;
 /// As [`on_backend!`], for statements put together piece by piece: `$Db` names the backend that they are boxed for.
 macro_rules! on_boxed {
     ($conn:expr, |$c:ident, $Db:ident| $body:expr) => {
-        match $conn {
-            $crate::storage::connection::Connection::Postgres($c) => {
+        match &mut $conn.backend {
+            $crate::storage::connection::Backend::Postgres($c) => {
                 type $Db = diesel::pg::Pg;
                 $body
             }
-            $crate::storage::connection::Connection::Sqlite($c) => {
+            $crate::storage::connection::Backend::Sqlite($c) => {
                 type $Db = diesel::sqlite::Sqlite;
                 $body
             }
@@ -84,10 +90,11 @@ impl Opener {
     }
 
     fn open(&self) -> Result<Connection, ConnectionError> {
-        match sqlite_path(&self.url) {
-            Some(path) => self.open_sqlite(path).map(Connection::Sqlite),
-            None => self.open_postgres().map(Connection::Postgres),
-        }
+        let backend = match sqlite_path(&self.url) {
+            Some(path) => Backend::Sqlite(self.open_sqlite(path)?),
+            None => Backend::Postgres(self.open_postgres()?),
+        };
+        Ok(Connection { backend, recorded: Vec::new() })
     }
 
     fn open_sqlite(&self, path: &str) -> Result<SqliteConnection, ConnectionError> {
@@ -144,15 +151,23 @@ impl r2d2::ManageConnection for Opener {
 impl Connection {
     /// Begins a write transaction; on SQLite it takes the write lock at once, so that no later statement can fail for it.
     pub(crate) fn begin(&mut self) -> Result<(), StorageError> {
-        match self {
-            Self::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
-            Self::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
+        self.recorded.clear();
+        match &mut self.backend {
+            Backend::Postgres(pg) => AnsiTransactionManager::begin_transaction(pg)?,
+            Backend::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN IMMEDIATE")?,
         }
         Ok(())
     }
 
-    pub(crate) fn commit(&mut self) -> Result<(), StorageError> {
-        Ok(on_backend!(self, |c| AnsiTransactionManager::commit_transaction(c))?)
+    /// Ends the transaction; gives back the events that were written down in it.
+    pub(crate) fn commit(&mut self) -> Result<Vec<&'static str>, StorageError> {
+        on_backend!(self, |c| AnsiTransactionManager::commit_transaction(c))?;
+        Ok(std::mem::take(&mut self.recorded))
+    }
+
+    /// Has an event counted if and when the transaction is committed.
+    pub(super) fn recorded(&mut self, event: &'static str) {
+        self.recorded.push(event);
     }
 
     pub(crate) fn rollback(&mut self) -> Result<(), StorageError> {
@@ -161,9 +176,9 @@ impl Connection {
 
     /// Moves what the write-ahead log has into the database and empties it (SQLite).
     pub(crate) fn truncate_log(&mut self) -> Result<(), StorageError> {
-        match self {
-            Self::Postgres(_) => Ok(()),
-            Self::Sqlite(sqlite) => Ok(sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
+        match &mut self.backend {
+            Backend::Postgres(_) => Ok(()),
+            Backend::Sqlite(sqlite) => Ok(sqlite.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")?),
         }
     }
 

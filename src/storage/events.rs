@@ -7,7 +7,7 @@ use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 
 use super::audit::Event;
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::{StorageError, readable};
 use super::outbox::{Claimed, LEASE, PRIORITY_OF_EVENTS};
 use super::schema::{outbox as o, webhook_endpoint as w};
@@ -118,9 +118,9 @@ pub fn claim(
         .order((o::next_attempt_at, o::id))
         .limit(limit)
         .select(o::id);
-    let ids: Vec<String> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    let ids: Vec<String> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     };
     lease(conn, ids, now)
 }

@@ -4,7 +4,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::StorageError;
 use super::outbox::LEASE;
 use super::rows::InvitationRow;
@@ -45,9 +45,9 @@ pub fn claim(conn: &mut Connection, now: Timestamp) -> Result<Option<Invitation>
         .order(i::fallback_due_at)
         .limit(1)
         .select(i::id);
-    let due: Option<String> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    let due: Option<String> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => query.first(sqlite).optional()?,
     };
     let Some(id) = due else { return Ok(None) };
     let target = i::table.filter(i::id.eq(id));

@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 use diesel::query_dsl::methods::FilterDsl;
 
-use super::connection::{Connection, inv_now, on_backend};
+use super::connection::{Backend, Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::schema::idempotency as k;
 use crate::domain::ids::{AccountId, TenantId};
@@ -114,9 +114,9 @@ pub fn release(conn: &mut Connection, held: &Reservation) -> Result<(), StorageE
 pub fn delete_expired(conn: &mut Connection, limit: i64) -> Result<usize, StorageError> {
     let query =
         QueryDsl::filter(k::table, k::expires_at.le(inv_now())).order(k::expires_at).limit(limit).select(k::key_hash);
-    let due: Vec<Vec<u8>> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    let due: Vec<Vec<u8>> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     };
     if due.is_empty() {
         return Ok(0);

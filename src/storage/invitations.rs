@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, inv_now, on_backend};
+use super::connection::{Backend, Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::InvitationRow;
 use super::schema::invitation as i;
@@ -50,9 +50,9 @@ pub fn find_locked(
     id: InvitationId,
 ) -> Result<Option<Invitation>, StorageError> {
     let query = i::table.filter(i::id.eq(id.to_string()).and(i::tenant.eq(tenant.as_str())));
-    let row: Option<InvitationRow> = match conn {
-        Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    let row: Option<InvitationRow> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => query.first(sqlite).optional()?,
     };
     row.map(InvitationRow::read).transpose()
 }

@@ -2,7 +2,7 @@
 
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::on_backend;
+use super::connection::{Backend, on_backend};
 use super::{Connection, StorageError, Store};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -18,9 +18,9 @@ impl Store {
     /// That the database can't be reached or refused a migration (which is then rolled back).
     pub async fn migrate(&self) -> Result<Vec<String>, StorageError> {
         run(&self.writers, |connection| {
-            let applied = match connection {
-                Connection::Postgres(pg) => pg.run_pending_migrations(POSTGRES),
-                Connection::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE),
+            let applied = match &mut connection.backend {
+                Backend::Postgres(pg) => pg.run_pending_migrations(POSTGRES),
+                Backend::Sqlite(sqlite) => sqlite.run_pending_migrations(SQLITE),
             };
             Ok(applied.map_err(|error| failed(&*error))?.iter().map(ToString::to_string).collect())
         })
@@ -33,9 +33,9 @@ impl Store {
     /// As [`Store::migrate`].
     pub async fn revert_last_migration(&self) -> Result<(), StorageError> {
         run(&self.writers, |connection| {
-            match connection {
-                Connection::Postgres(pg) => pg.revert_last_migration(POSTGRES),
-                Connection::Sqlite(sqlite) => sqlite.revert_last_migration(SQLITE),
+            match &mut connection.backend {
+                Backend::Postgres(pg) => pg.revert_last_migration(POSTGRES),
+                Backend::Sqlite(sqlite) => sqlite.revert_last_migration(SQLITE),
             }
             .map_err(|error| failed(&*error))?;
             Ok(())
@@ -50,9 +50,9 @@ impl Store {
     pub async fn is_migrated(&self) -> Result<bool, StorageError> {
         self.read(|connection| {
             let applied = on_backend!(connection, |c| c.applied_migrations()).map_err(|error| failed(&*error))?;
-            let expected = match connection {
-                Connection::Postgres(_) => count(&POSTGRES),
-                Connection::Sqlite(_) => count(&SQLITE),
+            let expected = match &mut connection.backend {
+                Backend::Postgres(_) => count(&POSTGRES),
+                Backend::Sqlite(_) => count(&SQLITE),
             };
             Ok::<_, StorageError>(applied.len() >= expected)
         })

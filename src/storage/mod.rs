@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod attempts;
 pub mod audit;
+pub mod backlog;
 pub mod bulk;
 pub mod checks;
 pub(crate) mod connection;
@@ -36,6 +37,7 @@ pub use connection::Connection;
 pub use error::StorageError;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use connection::{Opener, Session};
 
 type Pool = r2d2::Pool<Opener>;
@@ -48,6 +50,7 @@ const WRITE_TRIES: u32 = 4;
 pub struct Store {
     readers: Pool,
     writers: Pool,
+    metrics: Arc<Metrics>,
 }
 
 impl Store {
@@ -60,6 +63,7 @@ impl Store {
         pool_size: u32,
         checkout_timeout: Duration,
         clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, StorageError> {
         let opener = Opener::new(url, clock);
         let pool = |opener: Opener, size: u32| {
@@ -74,10 +78,10 @@ impl Store {
         };
         if opener.is_sqlite() {
             let writers = pool(opener.clone(), 1)?;
-            return Ok(Self { readers: pool(opener.read_only(), pool_size)?, writers });
+            return Ok(Self { readers: pool(opener.read_only(), pool_size)?, writers, metrics });
         }
         let shared = pool(opener, pool_size)?;
-        Ok(Self { readers: shared.clone(), writers: shared })
+        Ok(Self { readers: shared.clone(), writers: shared, metrics })
     }
 
     /// Runs `work` on a connection for reading; repeated once when the connection turns out to be gone.
@@ -113,10 +117,11 @@ impl Store {
         E: From<StorageError> + AsStorageError + Send + 'static,
         F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     {
+        let metrics = Arc::clone(&self.metrics);
         blocking(self.writers.clone(), move |pool| {
             let mut tries = 1;
             loop {
-                let (result, begun) = on_write_session(pool, &mut work);
+                let (result, begun) = on_write_session(pool, &metrics, &mut work);
                 let repeat = match &result {
                     Err(error) => error.is_conflict() || (!begun && error.is_unavailable()),
                     Ok(_) => false,
@@ -183,7 +188,11 @@ where
 }
 
 /// The result, and whether the transaction had begun (a failure before that did nothing).
-fn on_write_session<T, E>(pool: &Pool, work: &mut impl FnMut(&mut Connection) -> Result<T, E>) -> (Result<T, E>, bool)
+fn on_write_session<T, E>(
+    pool: &Pool,
+    metrics: &Metrics,
+    work: &mut impl FnMut(&mut Connection) -> Result<T, E>,
+) -> (Result<T, E>, bool)
 where
     E: From<StorageError> + AsStorageError,
 {
@@ -197,8 +206,9 @@ where
     }
     let mut result = work(&mut session.connection);
     if result.is_ok() {
-        if let Err(error) = session.connection.commit() {
-            result = Err(error.into());
+        match session.connection.commit() {
+            Ok(events) => events.into_iter().for_each(|event| metrics.happened(event)),
+            Err(error) => result = Err(error.into()),
         }
     } else if session.connection.rollback().is_err() {
         session.broken = true;

@@ -9,7 +9,7 @@ use diesel::dsl::{exists, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::connection::{Connection, inv_now, on_backend};
+use super::connection::{Backend, Connection, inv_now, on_backend};
 use super::error::{StorageError, readable};
 use super::schema::{invitation as i, outbox as o};
 use super::transitions::unexpired;
@@ -155,9 +155,9 @@ macro_rules! claimable {
             .order((o::next_attempt_at, o::id))
             .limit($limit)
             .select((o::next_attempt_at, o::id));
-        match $conn {
-            Connection::Postgres(pg) => query.for_update().skip_locked().load::<(i64, String)>(pg)?,
-            Connection::Sqlite(sqlite) => query.load::<(i64, String)>(sqlite)?,
+        match &mut $conn.backend {
+            Backend::Postgres(pg) => query.for_update().skip_locked().load::<(i64, String)>(pg)?,
+            Backend::Sqlite(sqlite) => query.load::<(i64, String)>(sqlite)?,
         }
     }};
 }

@@ -9,7 +9,7 @@ use diesel::dsl::{exists, not, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::{StorageError, readable};
 use super::idempotency;
 use super::outbox::UNSETTLED;
@@ -89,9 +89,9 @@ fn purge_settled(
         .order(o::updated_at)
         .limit(limit)
         .select((o::id, o::account_id));
-    let due: Vec<(String, Option<String>)> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    let due: Vec<(String, Option<String>)> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     };
     if due.is_empty() {
         return Ok(0);
@@ -110,9 +110,9 @@ fn take_accounts(conn: &mut Connection, mut ids: Vec<String>) -> Result<Vec<Stri
     ids.sort_unstable();
     ids.dedup();
     let query = a::table.filter(a::id.eq_any(ids)).order(a::id).select(a::id);
-    Ok(match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    Ok(match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::StorageError;
 use super::schema::tenant_settings as s;
 use crate::domain::ids::TenantId;
@@ -50,9 +50,9 @@ pub fn hold(conn: &mut Connection, tenant: &TenantId, now: Timestamp) -> Result<
         .on_conflict_do_nothing()
         .execute(c))?;
     let query = s::table.find(tenant.as_str()).select((s::overrides, s::version));
-    let (json, version) = match conn {
-        Connection::Postgres(pg) => query.for_update().first(pg)?,
-        Connection::Sqlite(sqlite) => query.first(sqlite)?,
+    let (json, version) = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().first(pg)?,
+        Backend::Sqlite(sqlite) => query.first(sqlite)?,
     };
     Ok(Overrides { json, version })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
-use super::connection::{Connection, inv_now, on_backend};
+use super::connection::{Backend, Connection, inv_now, on_backend};
 use super::error::StorageError;
 use super::rows::{InvitationRow, person_json};
 use super::schema::invitation as i;
@@ -50,9 +50,9 @@ pub fn expire_due(conn: &mut Connection, limit: i64, now: Timestamp) -> Result<V
             .order(i::expires_at)
             .limit(limit)
             .select(i::id);
-        match conn {
-            Connection::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
-            Connection::Sqlite(sqlite) => query.load(sqlite)?,
+        match &mut conn.backend {
+            Backend::Postgres(pg) => query.for_update().skip_locked().load(pg)?,
+            Backend::Sqlite(sqlite) => query.load(sqlite)?,
         }
     };
     if due.is_empty() {

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use rand::seq::IteratorRandom as _;
 
 use super::audit::{self, Actor};
-use super::connection::{Connection, on_backend};
+use super::connection::{Backend, Connection, on_backend};
 use super::error::{StorageError, readable};
 use super::events;
 use super::schema::webhook_endpoint as w;
@@ -147,9 +147,9 @@ pub fn find(conn: &mut Connection, tenant: &TenantId, id: EndpointId) -> Result<
 /// [`StorageError`] when the database fails.
 pub fn find_locked(conn: &mut Connection, tenant: &TenantId, id: EndpointId) -> Result<Option<Endpoint>, StorageError> {
     let query = w::table.filter(w::tenant.eq(tenant.as_str()).and(w::id.eq(id.to_string()))).select(COLUMNS);
-    let row: Option<EndpointRow> = match conn {
-        Connection::Postgres(pg) => query.for_update().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    let row: Option<EndpointRow> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => query.first(sqlite).optional()?,
     };
     row.map(EndpointRow::read).transpose()
 }
@@ -207,9 +207,9 @@ pub(super) fn takers(
         .filter(w::tenant.eq(tenant.as_str()).and(w::disabled_at.is_null()))
         .order(w::slot)
         .select((w::id, w::events));
-    let rows: Vec<(String, String)> = match conn {
-        Connection::Postgres(pg) => query.for_key_share().load(pg)?,
-        Connection::Sqlite(sqlite) => query.load(sqlite)?,
+    let rows: Vec<(String, String)> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_key_share().load(pg)?,
+        Backend::Sqlite(sqlite) => query.load(sqlite)?,
     };
     let mut takers = Vec::new();
     for (id, events) in rows {

@@ -36,7 +36,13 @@ async fn every_call(prism: &Prism, directory: &Directory, (found, user): (Value,
 
 fn endpoint(base_url: &str, credential: Credential) -> Endpoint {
     let base_url = BaseUrl::new(base_url, "default", false).unwrap();
-    Endpoint { base_url, credential, timeout: Duration::from_secs(10), allow_insecure_http: false }
+    Endpoint {
+        base_url,
+        credential,
+        timeout: Duration::from_secs(10),
+        allow_insecure_http: false,
+        metrics: Arc::default(),
+    }
 }
 
 fn bearer() -> Credential {

@@ -34,6 +34,7 @@ impl World {
             credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
             timeout: Duration::from_millis(400),
             allow_insecure_http: false,
+            metrics: Arc::default(),
         };
         let directory = HttpDirectory::new(endpoint, true, Arc::new(SystemClock)).unwrap();
         Self { server, directory, tenant: TenantId::parse("acme").unwrap(), realm: Realm::parse("SECONDARY").unwrap() }

@@ -22,6 +22,7 @@ fn directory(server: &MockServer) -> KeycloakDirectory {
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),
         allow_insecure_http: false,
+        metrics: Arc::default(),
     };
     KeycloakDirectory::new(endpoint, attributes(), Arc::new(SystemClock)).unwrap()
 }

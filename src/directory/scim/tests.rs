@@ -26,6 +26,7 @@ fn endpoint(base_url: &str) -> Endpoint {
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),
         allow_insecure_http: false,
+        metrics: Arc::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::domain::bulk::{JobStatus, RowStatus};
 use crate::domain::ids::{BulkJobId, TenantId};
 use crate::domain::time::Timestamp;
 use crate::storage::audit::Actor;
-use crate::storage::connection::{Connection, on_backend};
+use crate::storage::connection::{Backend, Connection, on_backend};
 use crate::storage::error::{StorageError, readable};
 use crate::storage::schema::bulk_job as j;
 
@@ -229,9 +229,9 @@ pub fn claim(conn: &mut Connection) -> Result<Option<Turn>, StorageError> {
         .filter(j::lease_until.is_null().or(j::lease_until.le(now.millis())))
         .order((j::next_attempt_at, j::id))
         .select(j::id);
-    let due: Option<String> = match conn {
-        Connection::Postgres(pg) => query.for_update().skip_locked().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => query.first(sqlite).optional()?,
+    let due: Option<String> = match &mut conn.backend {
+        Backend::Postgres(pg) => query.for_update().skip_locked().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => query.first(sqlite).optional()?,
     };
     let Some(id) = due else { return Ok(None) };
     let target = j::table.filter(j::id.eq(id));

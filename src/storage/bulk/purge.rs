@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use super::jobs::LEASE;
 use crate::domain::bulk::JobStatus;
 use crate::domain::time::Timestamp;
-use crate::storage::connection::{Connection, on_backend};
+use crate::storage::connection::{Backend, Connection, on_backend};
 use crate::storage::error::StorageError;
 use crate::storage::schema::{bulk_job as j, bulk_row as r};
 
@@ -38,9 +38,9 @@ pub fn remove(conn: &mut Connection, limit: i64, now: Timestamp) -> Result<usize
     let given_up = j::status.eq(JobStatus::Receiving.as_str()).and(j::lease_until.le(now.millis()).assume_not_null());
     let unwanted =
         j::table.filter(j::status.eq(JobStatus::Discarded.as_str()).or(given_up)).order(j::lease_until).select(j::id);
-    let job: Option<String> = match conn {
-        Connection::Postgres(pg) => unwanted.for_update().skip_locked().first(pg).optional()?,
-        Connection::Sqlite(sqlite) => unwanted.first(sqlite).optional()?,
+    let job: Option<String> = match &mut conn.backend {
+        Backend::Postgres(pg) => unwanted.for_update().skip_locked().first(pg).optional()?,
+        Backend::Sqlite(sqlite) => unwanted.first(sqlite).optional()?,
     };
     let Some(job) = job else { return Ok(0) };
     let positions = r::table.filter(r::job_id.eq(&job)).order(r::position).limit(limit).select(r::position);

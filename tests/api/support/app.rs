@@ -5,6 +5,7 @@ use invited::app::App;
 use invited::clock::{Clock, OffsetClock};
 use invited::config::Config;
 use invited::delivery::Worker;
+use invited::metrics::Metrics;
 use invited::service::Service;
 use invited::service::bulk::Runner;
 use invited::storage::Store;
@@ -42,6 +43,7 @@ pub(crate) struct TestApp {
     pub(crate) gateway: Gateway,
     pub(crate) clock: Arc<OffsetClock>,
     pub(crate) url: String,
+    metrics_url: String,
     service: Arc<Service>,
     worker: Worker,
     pub(crate) runner: Runner,
@@ -94,13 +96,26 @@ impl TestApp {
         }
         let app = App::build(config, Arc::<OffsetClock>::clone(&clock)).await.unwrap();
         let (url, service, worker) = (format!("http://{}", app.address()), app.service(), app.worker());
+        let metrics_url = format!("http://{}/metrics", app.metrics_address().unwrap());
         let runner = app.runner();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(app.run(async move {
             stopped.await.ok();
         }));
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { database, directory, gateway, clock, url, service, worker, runner, client, stop: Some(stop) }
+        Self {
+            database,
+            directory,
+            gateway,
+            clock,
+            url,
+            metrics_url,
+            service,
+            worker,
+            runner,
+            client,
+            stop: Some(stop),
+        }
     }
 
     /// A new person in the realm PRIMARY.
@@ -259,9 +274,22 @@ impl TestApp {
         events.await.unwrap().into_iter().map(|(event, ..)| event).collect()
     }
 
+    /// What Prometheus reads.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.client.get(&self.metrics_url).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], invited::metrics::MEDIA_TYPE);
+        answer.text().await.unwrap()
+    }
+
     /// The service's database, past the service.
     pub(crate) fn store(&self) -> Store {
-        Store::open(&self.database.url(), 1, Duration::from_secs(5), Arc::<OffsetClock>::clone(&self.clock)).unwrap()
+        self.counted_store(Arc::default())
+    }
+
+    /// As [`TestApp::store`], with numbers of its own.
+    pub(crate) fn counted_store(&self, metrics: Arc<Metrics>) -> Store {
+        Store::open(&self.database.url(), 1, Duration::from_secs(5), Arc::<OffsetClock>::clone(&self.clock), metrics)
+            .unwrap()
     }
 
     async fn unsettled(&self) -> i64 {
@@ -293,6 +321,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         {operator}
         [server]
         listen = "127.0.0.1:0"
+        metrics_listen = "127.0.0.1:0"
         public_url = "https://invited.example.com"
         workers = 2
         failure_floor_ms = 0
