@@ -11,9 +11,10 @@ use url::Url;
 use super::layers::Layers;
 use super::{GatewayConfig, OutboundConfig, sections};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 use crate::domain::text::one_line;
 use crate::gateway::{
-    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, Ses, SmsDriver, Sns, Twilio,
+    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Ses, SmsDriver, Sns, Twilio,
     TwilioSender, Vonage, Webhook,
 };
 
