@@ -11,9 +11,10 @@ use url::Url;
 use super::layers::Layers;
 use super::{GatewayConfig, OutboundConfig, sections};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 use crate::domain::text::one_line;
 use crate::gateway::{
-    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Sender, Ses, SmsDriver, Sns, Twilio,
+    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Ses, SmsDriver, Sns, Twilio,
     TwilioSender, Vonage, Webhook,
 };
 
@@ -150,11 +151,12 @@ impl Section<'_> {
     fn aws(&mut self) -> Option<AwsAccount> {
         let (region, access_key_id) = (self.word("region", "-"), self.word("access_key_id", ""));
         let secret_access_key = self.secret("secret_access_key");
+        let session_token = self.optional("session_token").map(Secret::new);
         let url = match self.optional("url") {
             Some(_) => Some(self.url("url")?),
             None => None,
         };
-        Some(AwsAccount { region, access_key_id, secret_access_key, url })
+        Some(AwsAccount { region, access_key_id, secret_access_key, session_token, url })
     }
 
     fn key(&self, name: &str) -> String {

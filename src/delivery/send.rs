@@ -6,6 +6,7 @@ use super::{Done, Worker, retry};
 use crate::domain::contact::{Email, Phone};
 use crate::domain::locale::{Locale, chain};
 use crate::domain::message::{Payload, Place, Template};
+use crate::domain::sender::Sender;
 use crate::failpoint;
 use crate::gateway::{EmailGateway, EmailMessage, Outcome, SmsGateway, SmsMessage};
 use crate::storage::StorageError;
@@ -123,6 +124,8 @@ async fn email(
     (subject, text, html): (&str, &str, &str),
 ) -> Result<Outcome, &'static str> {
     let to = Email::parse(&payload.to).or(Err("recipient_unusable"))?;
+    let from = payload.email_from.as_deref().and_then(|from| Sender::parse(from).ok());
+    let reply_to = payload.reply_to.as_deref().and_then(|address| Email::parse(address).ok());
     failpoint::hit("deliver.sending");
     let message = EmailMessage {
         message_id: &claimed.id.to_string(),
@@ -130,6 +133,8 @@ async fn email(
         kind: claimed.kind.as_str(),
         to: &to,
         to_name: payload.name.as_deref(),
+        from: from.as_ref(),
+        reply_to: reply_to.as_ref(),
         subject,
         text,
         html,

@@ -247,6 +247,12 @@ pub struct Payload {
     /// What an SMS comes from, where it is the tenant's own.
     #[serde(default)]
     pub sms_from: Option<String>,
+    /// What an e-mail comes from, where it is the tenant's own.
+    #[serde(default)]
+    pub email_from: Option<String>,
+    /// Where answers to an e-mail go, if not to its sender.
+    #[serde(default)]
+    pub reply_to: Option<String>,
 }
 
 /// The sources of one message in one locale.
@@ -281,5 +287,18 @@ impl Place<'_> {
     pub fn bind<T>(&self, then: impl FnOnce(&[&[u8]]) -> T) -> T {
         let generation = self.generation.to_be_bytes();
         then(&[self.id.as_bytes(), self.tenant.as_str().as_bytes(), self.invitation.as_bytes(), &generation])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_from_before_there_were_senders_of_tenants_still_opens() {
+        let stored = r#"{"to": "alex@example.com", "name": null, "username": "alex", "locale": "en", "link": null, "otp": null,
+            "otpUrl": null, "expiresInMinutes": 60}"#;
+        let payload: Payload = serde_json::from_str(stored).unwrap();
+        assert_eq!((payload.to.as_str(), &payload.email_from, &payload.reply_to), ("alex@example.com", &None, &None));
     }
 }

@@ -26,6 +26,7 @@ pub mod receipt;
 pub mod reconcile;
 pub mod scenario;
 pub mod secret;
+pub mod sender;
 pub mod settings;
 pub mod text;
 pub mod time;

@@ -46,6 +46,8 @@ pub struct AwsAccount {
     pub region: String,
     pub access_key_id: String,
     pub secret_access_key: Secret,
+    /// Of a key that was made for a time.
+    pub session_token: Option<Secret>,
     /// In place of the service's own address in the region.
     pub url: Option<Url>,
 }
@@ -76,7 +78,8 @@ impl AwsAccount {
     /// The headers that make the request ours; `None` for what can't be signed.
     fn sign(&self, service: &str, url: &Url, content: &Content, now: Timestamp) -> Option<Vec<(String, String)>> {
         let secret = self.secret_access_key.expose();
-        let identity = Credentials::new(&self.access_key_id, secret, None, None, "configuration").into();
+        let token = self.session_token.as_ref().map(|token| token.expose().to_owned());
+        let identity = Credentials::new(&self.access_key_id, secret, token, None, "configuration").into();
         let since_epoch = Duration::from_secs(u64::try_from(now.seconds()).ok()?);
         let parameters = SigningParams::builder()
             .identity(&identity)

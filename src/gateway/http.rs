@@ -86,6 +86,8 @@ impl Http {
             kind: "invitation_email_link",
             to: &to,
             to_name: Some("Alex"),
+            from: None,
+            reply_to: None,
             subject: "subject",
             text: "text",
             html: "html",
@@ -113,7 +115,8 @@ impl Http {
     }
 
     pub(super) async fn email(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
-        self.request(line, message.message_id, &of_email(message, &self.from)).await
+        let own = message.from.map(ToString::to_string);
+        self.request(line, message.message_id, &of_email(message, own.as_deref().unwrap_or(&self.from))).await
     }
 
     pub(super) async fn sms(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {

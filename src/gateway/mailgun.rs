@@ -3,10 +3,11 @@
 use reqwest::{Client, RequestBuilder};
 use url::Url;
 
+use super::EmailMessage;
 use super::answer::{Dialect, Means, Place, When};
 use super::call::below;
-use super::{EmailMessage, Sender};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 
 /// `{"id","message"}`; errors have words and no codes: only statuses count
 /// (<https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors>).
@@ -34,8 +35,8 @@ pub struct Mailgun {
 
 impl Mailgun {
     pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
-        let from = self.from.to_string();
-        let form = [
+        let from = message.from.unwrap_or(&self.from).to_string();
+        let mut form = vec![
             ("from", from.as_str()),
             ("to", message.to.as_str()),
             ("subject", message.subject),
@@ -49,6 +50,7 @@ impl Mailgun {
             ("v:message_id", message.message_id),
             ("v:tenant", message.tenant),
         ];
+        form.extend(message.reply_to.map(|address| ("h:Reply-To", address.as_str())));
         let url = below(&self.url, &format!("/v3/{}/messages", self.domain));
         client.post(url).basic_auth("api", Some(self.token.expose())).form(&form)
     }

@@ -6,8 +6,9 @@ use url::Url;
 
 use super::answer::{Dialect, Means, Place, When};
 use super::call::below;
-use super::{EmailMessage, Sender};
+use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 
 /// `{"ID"}`, or 400 with words (<https://mailpit.axllent.org/docs/api-v1/>).
 pub(super) const DIALECT: Dialect<'_> = Dialect {
@@ -26,8 +27,9 @@ pub struct Mailpit {
 
 impl Mailpit {
     pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
+        let from = message.from.unwrap_or(&self.from);
         let body = json!({
-            "From": party(self.from.address.as_str(), self.from.name.as_deref()),
+            "From": party(from.address.as_str(), from.name.as_deref()),
             "To": [party(message.to.as_str(), message.to_name)],
             "Subject": message.subject,
             "Text": message.text,
@@ -35,6 +37,7 @@ impl Mailpit {
             "Tags": [message.kind],
             "Headers": {"X-Message-Id": message.message_id},
         });
+        let body = with(body, "ReplyTo", message.reply_to.map(|address| json!([party(address.as_str(), None)])));
         self.sign(client.post(below(&self.url, "/api/v1/send"))).json(&body)
     }
 

@@ -13,7 +13,6 @@ mod postmark;
 mod probe;
 pub mod receipts;
 mod resend;
-mod sender;
 mod sendgrid;
 mod ses;
 mod sns;
@@ -27,9 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::RequestBuilder;
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
+use crate::domain::sender::Sender;
 use crate::domain::time::Timestamp;
 use crate::outbound::OutboundError;
 use crate::outbound::circuit::{Circuit, Held};
@@ -43,7 +44,6 @@ pub use mailpit::Mailpit;
 pub use postmark::Postmark;
 pub use probe::ProbeError;
 pub use resend::Resend;
-pub use sender::Sender;
 pub use sendgrid::SendGrid;
 pub use ses::Ses;
 pub use sns::Sns;
@@ -58,6 +58,10 @@ pub struct EmailMessage<'a> {
     pub kind: &'a str,
     pub to: &'a Email,
     pub to_name: Option<&'a str>,
+    /// The tenant's own sender, in place of the gateway's.
+    pub from: Option<&'a Sender>,
+    /// Where answers go, if not to the sender.
+    pub reply_to: Option<&'a Email>,
     pub subject: &'a str,
     pub text: &'a str,
     pub html: &'a str,
@@ -147,6 +151,21 @@ impl<D> Gateway<D> {
     pub fn circuit(&self) -> Arc<Circuit> {
         Arc::clone(&self.circuit)
     }
+
+    /// Tells the circuit what a message came to. A sender that one tenant chose wrong must not stop the others.
+    fn note(&self, outcome: &Outcome, is_own_sender: bool) {
+        if !(is_own_sender && matches!(outcome, Outcome::Misconfigured { .. })) {
+            outcome.tell(&self.circuit, self.line.now());
+        }
+    }
+}
+
+/// A body of JSON with one more member, where there is something for it.
+fn with(mut body: Value, name: &str, value: Option<Value>) -> Value {
+    if let (Some(value), Some(members)) = (value, body.as_object_mut()) {
+        members.insert(name.to_owned(), value);
+    }
+    body
 }
 
 /// An e-mail vendor and what it needs.
@@ -172,7 +191,7 @@ impl EmailGateway {
         if let EmailDriver::Http(http) = &self.driver {
             http.heed(&outcome).await;
         }
-        outcome.tell(&self.circuit, self.line.now());
+        self.note(&outcome, message.from.is_some() || message.reply_to.is_some());
         outcome
     }
 }
@@ -227,10 +246,7 @@ impl SmsGateway {
         if let SmsDriver::Http(http) = &self.driver {
             http.heed(&outcome).await;
         }
-        // A sender that one tenant chose wrong must not stop the others.
-        if !(message.from.is_some() && matches!(outcome, Outcome::Misconfigured { .. })) {
-            outcome.tell(&self.circuit, self.line.now());
-        }
+        self.note(&outcome, message.from.is_some());
         outcome
     }
 }

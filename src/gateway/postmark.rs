@@ -6,8 +6,9 @@ use url::Url;
 
 use super::answer::{Dialect, Means, Place, When};
 use super::call::below;
-use super::{EmailMessage, Sender};
+use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 
 /// 200 with an `ErrorCode` of 0, else 422 with the code (<https://postmarkapp.com/developer/api/overview#error-codes>).
 pub(super) const DIALECT: Dialect<'_> = Dialect {
@@ -48,7 +49,7 @@ pub struct Postmark {
 impl Postmark {
     pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
         let body = json!({
-            "From": self.from.to_string(),
+            "From": message.from.unwrap_or(&self.from).to_string(),
             "To": message.to.as_str(),
             "Subject": message.subject,
             "TextBody": message.text,
@@ -60,6 +61,7 @@ impl Postmark {
             "TrackOpens": false,
             "TrackLinks": "None",
         });
+        let body = with(body, "ReplyTo", message.reply_to.map(|address| json!(address.as_str())));
         let request = client.post(below(&self.url, "/email")).header("X-Postmark-Server-Token", self.token.expose());
         request.header("Accept", "application/json").json(&body)
     }

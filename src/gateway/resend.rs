@@ -6,8 +6,9 @@ use url::Url;
 
 use super::answer::{Dialect, Means, Place, When};
 use super::call::below;
-use super::{EmailMessage, Sender};
+use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 
 /// `{"id"}`, or `{"name"}` of an error (<https://resend.com/docs/api-reference/errors>).
 pub(super) const DIALECT: Dialect<'_> = Dialect {
@@ -40,7 +41,7 @@ pub struct Resend {
 impl Resend {
     pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
         let body = json!({
-            "from": self.from.to_string(),
+            "from": message.from.unwrap_or(&self.from).to_string(),
             "to": [message.to.as_str()],
             "subject": message.subject,
             "text": message.text,
@@ -51,6 +52,7 @@ impl Resend {
                 {"name": "kind", "value": message.kind},
             ],
         });
+        let body = with(body, "reply_to", message.reply_to.map(|address| json!(address.as_str())));
         let request = client.post(below(&self.url, "/emails")).bearer_auth(self.token.expose());
         request.header("Idempotency-Key", message.message_id).json(&body)
     }

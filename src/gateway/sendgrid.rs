@@ -6,8 +6,9 @@ use url::Url;
 
 use super::answer::{Dialect, Means, Place, When};
 use super::call::below;
-use super::{EmailMessage, Sender};
+use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
+use crate::domain::sender::Sender;
 
 /// 202 with an empty body, the id in a header. Errors have words and no codes: only statuses count
 /// (<https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send>).
@@ -31,12 +32,13 @@ pub struct SendGrid {
 
 impl SendGrid {
     pub(super) fn request(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
+        let from = message.from.unwrap_or(&self.from);
         let body = json!({
             "personalizations": [{
                 "to": [party(message.to.as_str(), message.to_name)],
                 "custom_args": {"message_id": message.message_id, "tenant": message.tenant},
             }],
-            "from": party(self.from.address.as_str(), self.from.name.as_deref()),
+            "from": party(from.address.as_str(), from.name.as_deref()),
             "subject": message.subject,
             "content": [
                 {"type": "text/plain", "value": message.text},
@@ -50,6 +52,7 @@ impl SendGrid {
                 "subscription_tracking": {"enable": false},
             },
         });
+        let body = with(body, "reply_to", message.reply_to.map(|address| party(address.as_str(), None)));
         client.post(below(&self.url, "/v3/mail/send")).bearer_auth(self.token.expose()).json(&body)
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::answer::{Dialect, Means, Place, Row, When};
 use super::aws::{AwsAccount, COMMON_ERRORS, Content};
 use super::call::Line;
-use super::{EmailMessage, Outcome, Sender};
+use super::{EmailMessage, Outcome, with};
+use crate::domain::sender::Sender;
 
 /// `{"MessageId"}`; an error's name in a header or in the body
 /// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors>).
@@ -37,8 +38,8 @@ pub struct Ses {
 
 impl Ses {
     pub(super) fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
-        let mut body = json!({
-            "FromEmailAddress": self.from.in_ascii(),
+        let body = json!({
+            "FromEmailAddress": message.from.unwrap_or(&self.from).in_ascii(),
             "Destination": {"ToAddresses": [message.to.as_str()]},
             "Content": {"Simple": {
                 "Subject": utf8(message.subject),
@@ -50,9 +51,8 @@ impl Ses {
                 {"Name": "kind", "Value": message.kind},
             ],
         });
-        if let (Some(set), Some(body)) = (&self.configuration_set, body.as_object_mut()) {
-            body.insert("ConfigurationSetName".to_owned(), json!(set));
-        }
+        let body = with(body, "ReplyToAddresses", message.reply_to.map(|address| json!([address.as_str()])));
+        let body = with(body, "ConfigurationSetName", self.configuration_set.as_deref().map(Value::from));
         let content = Content { kind: "application/json", bytes: body.to_string().into_bytes() };
         self.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", content)
     }

@@ -3,6 +3,7 @@
 mod email;
 mod http;
 mod probe;
+mod sender;
 mod sms;
 
 use std::sync::Arc;
@@ -34,6 +35,8 @@ fn message_to(to: &Email) -> EmailMessage<'_> {
         kind: "invitation_email_link",
         to,
         to_name: Some("Alex"),
+        from: None,
+        reply_to: None,
         subject: "Set your password",
         text: "text & more",
         html: "<p>html</p>",
@@ -43,6 +46,14 @@ fn message_to(to: &Email) -> EmailMessage<'_> {
 async fn send_email(driver: EmailDriver) -> Outcome {
     let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     gateway.send(&message_to(&Email::parse("alex@example.com").unwrap())).await
+}
+
+/// Sends a message whose tenant has a sender of its own.
+async fn send_as_tenant(driver: EmailDriver) -> Outcome {
+    let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let (to, reply_to) = (Email::parse("alex@example.com").unwrap(), Email::parse("help@acme.example").unwrap());
+    let from = Sender::parse("Acmé <hello@acme.example>").unwrap();
+    gateway.send(&EmailMessage { from: Some(&from), reply_to: Some(&reply_to), ..message_to(&to) }).await
 }
 
 /// A vendor that gives one answer to everything.

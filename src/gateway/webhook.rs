@@ -6,6 +6,7 @@ use url::Url;
 
 use super::answer::{Dialect, Place};
 use super::{EmailMessage, SmsMessage};
+use crate::domain::contact::Email;
 use crate::domain::secret::Secret;
 
 /// Only statuses count, and an `{"id"}` in the answer is kept.
@@ -28,6 +29,9 @@ struct EmailBody<'a> {
     to: &'a str,
     to_name: Option<&'a str>,
     from: &'a str,
+    /// Left out where there is none, as it was before there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
     subject: &'a str,
     text: &'a str,
     html: &'a str,
@@ -46,13 +50,15 @@ struct SmsBody<'a> {
 
 impl Webhook {
     pub(super) fn email(&self, client: &Client, message: &EmailMessage<'_>) -> RequestBuilder {
+        let own = message.from.map(ToString::to_string);
         let body = EmailBody {
             message_id: message.message_id,
             tenant: message.tenant,
             kind: message.kind,
             to: message.to.as_str(),
             to_name: message.to_name,
-            from: &self.from,
+            from: own.as_deref().unwrap_or(&self.from),
+            reply_to: message.reply_to.map(Email::as_str),
             subject: message.subject,
             text: message.text,
             html: message.html,
@@ -84,12 +90,13 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::json;
-    use wiremock::matchers::{body_json, header, method, path};
+    use wiremock::matchers::{body_json, body_partial_json, header, method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
     use super::*;
     use crate::clock::SystemClock;
-    use crate::domain::contact::{Email, Phone};
+    use crate::domain::contact::Phone;
+    use crate::domain::sender::Sender;
     use crate::gateway::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
 
     const TIMEOUT: Duration = Duration::from_millis(400);
@@ -102,20 +109,28 @@ mod tests {
         }
     }
 
-    async fn send_to(url: &str) -> Outcome {
-        let to = Email::parse("alex@example.com").unwrap();
-        let message = EmailMessage {
+    fn message_to(to: &Email) -> EmailMessage<'_> {
+        EmailMessage {
             message_id: "msg_1",
             tenant: "default",
             kind: "invitation_email_link",
-            to: &to,
+            to,
             to_name: Some("Alex"),
+            from: None,
+            reply_to: None,
             subject: "Set your password",
             text: "text",
             html: "<p>html</p>",
-        };
+        }
+    }
+
+    async fn send(url: &str, message: &EmailMessage<'_>) -> Outcome {
         let driver = EmailDriver::Webhook(webhook(url));
-        EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+        EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(message).await
+    }
+
+    async fn send_to(url: &str) -> Outcome {
+        send(url, &message_to(&Email::parse("alex@example.com").unwrap())).await
     }
 
     async fn answered(response: ResponseTemplate) -> Outcome {
@@ -144,6 +159,18 @@ mod tests {
             send_to(&format!("{}/email", server.uri())).await,
             Outcome::Accepted { provider_id: Some("gw-7".to_owned()) }
         );
+    }
+
+    #[tokio::test]
+    async fn a_tenants_own_sender_and_where_answers_go_are_in_the_body() {
+        let server = MockServer::start().await;
+        let own = json!({"from": "\"Acme\" <hello@acme.example>", "replyTo": "help@acme.example"});
+        let accepts = Mock::given(body_partial_json(own)).respond_with(ResponseTemplate::new(200));
+        accepts.expect(1).mount(&server).await;
+        let from = Sender::parse("Acme <hello@acme.example>").unwrap();
+        let (to, reply_to) = (Email::parse("alex@example.com").unwrap(), Email::parse("help@acme.example").unwrap());
+        let message = EmailMessage { from: Some(&from), reply_to: Some(&reply_to), ..message_to(&to) };
+        assert_eq!(send(&server.uri(), &message).await, Outcome::Accepted { provider_id: None });
     }
 
     #[tokio::test]

@@ -52,6 +52,7 @@ struct Handover {
     to: String,
     to_name: Option<String>,
     from: Option<String>,
+    reply_to: Option<String>,
     subject: Option<String>,
     text: String,
     html: Option<String>,

@@ -129,6 +129,8 @@ pub(super) fn payload_for(invitation: &Invitation, settings: &Settings, to: &str
         expires_in_minutes: None,
         autofill_host: settings.sms.autofill_origin.clone(),
         sms_from: settings.sms.from.clone(),
+        email_from: settings.email.from.clone(),
+        reply_to: settings.email.reply_to.clone(),
     }
 }
 

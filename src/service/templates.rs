@@ -234,5 +234,7 @@ fn sample(kind: Kind, settings: &Settings, values: SampleValues) -> Payload {
         expires_in_minutes: (expires_in_minutes >= 0 && kind.carries_secret()).then_some(expires_in_minutes),
         autofill_host: settings.sms.autofill_origin.clone(),
         sms_from: None,
+        email_from: None,
+        reply_to: None,
     }
 }

@@ -159,6 +159,8 @@ fn planted(expires_in_minutes: Option<i64>) -> Payload {
         expires_in_minutes,
         autofill_host: None,
         sms_from: None,
+        email_from: None,
+        reply_to: None,
     }
 }
 

@@ -20,6 +20,8 @@ fn payload() -> Payload {
         expires_in_minutes: Some(1440),
         autofill_host: None,
         sms_from: None,
+        email_from: None,
+        reply_to: None,
     }
 }
 

@@ -136,6 +136,50 @@ async fn a_text_message_comes_from_the_tenants_own_sender() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_email_comes_from_the_tenants_own_sender() {
+    let app = TestApp::spawn().await;
+    let settings = json!({
+        "email": {"from": "Acmé <hello@acme.example>", "replyTo": "help@acme.example"},
+        "expiryMinutes": 120, "reminders": {"minutesBeforeExpiry": [60]}, "resend": {"cooldownSeconds": 0},
+    });
+    app.tenant_wants("default", settings).await;
+    let issued = app.issue(&app.user().await, json!({"expiresInMinutes": 120, "lockAccount": false})).await;
+    app.post(&format!("/v1/invitations/{}/resend", issued["id"].as_str().unwrap()), json!({})).await.ok(200);
+    app.work().await;
+    app.advance(Duration::from_mins(61));
+    app.work().await;
+    app.accept(&app.gateway.last_token().await).await;
+    app.work().await;
+    let got = app.gateway.received("email").await;
+    let kinds: Vec<_> = got.iter().filter_map(|mail| mail["kind"].as_str()).collect();
+    assert_eq!(kinds, ["invitation_email_link", "invitation_email_link", "reminder_email_link", "activation_email"]);
+    for mail in &got {
+        assert_eq!(
+            (&mail["from"], &mail["replyTo"]),
+            (&json!("\"Acmé\" <hello@acme.example>"), &json!("help@acme.example"))
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_of_one_tenant_is_not_that_of_another() {
+    let app = TestApp::spawn().await;
+    app.tenant_wants("acme", json!({"email": {"from": "hello@acme.example"}})).await;
+    for tenant in ["acme", "other"] {
+        let token = app.token_for(tenant, "invitations:write");
+        let body = json!({"user": app.user().await.known(), "lockAccount": false});
+        let issue = app.request("POST", &format!("/t/{tenant}/v1/invitations")).bearer_auth(token).json(&body);
+        app.send(issue).await.ok(201);
+        app.work().await;
+    }
+    let got = app.gateway.received("email").await;
+    let senders: Vec<_> = got.iter().map(|mail| (mail["from"].as_str().unwrap(), mail.get("replyTo"))).collect();
+    assert_eq!(senders, [("hello@acme.example", None), ("Example <no-reply@example.com>", None)]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn there_is_an_end_to_trying() {
     let app = TestApp::spawn().await;
     let user = app.user().await;

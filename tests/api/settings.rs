@@ -96,7 +96,7 @@ async fn every_value_says_where_it_comes_from() {
     assert_eq!(before["warnings"], json!([]));
     assert_eq!(before["settings"]["links"]["otpUrl"], "https://app.example.com/enter-code");
     let sources = before["sources"].as_object().unwrap();
-    assert!(sources.len() == 33 && sources.values().all(|source| source != "tenant"), "{before}");
+    assert!(sources.len() == 35 && sources.values().all(|source| source != "tenant"), "{before}");
     assert_eq!((&sources["links.otpUrl"], &sources["otp.length"]), (&json!("operator"), &json!("default")));
     assert_eq!(sources["expiryMinutes"], "operator", "given, though it is what is built in");
 

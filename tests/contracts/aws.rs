@@ -10,23 +10,29 @@ use crate::messages::{secret, send_email, send_sms, sender};
 const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ses:*","sns:*"],"Resource":"*"}]}"#;
 
-/// A running `moto` with one user, who may send.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRoleWithWebIdentity"}]}"#;
+
+/// A running `moto` with one user, and one role, who may send.
 struct Moto {
     url: Url,
     client: Client,
     key: (String, String),
+    /// Key, secret and token of somebody who is in the role for a time.
+    session: [String; 3],
 }
 
 impl Moto {
     /// Sets the user up, then turns the checks of signatures and policies on.
     async fn start(url: &str) -> Self {
         let client = invited::outbound::client(std::time::Duration::from_secs(10)).unwrap();
-        let mut moto = Self { url: Url::parse(url).unwrap(), client, key: Default::default() };
+        let mut moto =
+            Self { url: Url::parse(url).unwrap(), client, key: Default::default(), session: Default::default() };
         moto.iam(&[("Action", "CreateUser"), ("UserName", "invited")]).await;
         let key = moto.iam(&[("Action", "CreateAccessKey"), ("UserName", "invited")]).await;
         let policy = [("UserName", "invited"), ("PolicyName", "send"), ("PolicyDocument", POLICY)];
         moto.iam(&[&[("Action", "PutUserPolicy")], &policy[..]].concat()).await;
         moto.key = (element(&key, "AccessKeyId"), element(&key, "SecretAccessKey"));
+        moto.session = moto.assume_role().await;
         let identity = moto.client.post(moto.below("/v2/email/identities")).header("authorization", unchecked("ses"));
         identity.json(&json!({"EmailIdentity": "no-reply@example.com"})).send().await.unwrap();
         let on = moto.client.post(moto.below("/moto-api/reset-auth")).body("0").send().await.unwrap();
@@ -36,6 +42,23 @@ impl Moto {
 
     fn below(&self, route: &str) -> Url {
         self.url.join(route).unwrap()
+    }
+
+    /// Makes a role that may send, and goes into it.
+    async fn assume_role(&self) -> [String; 3] {
+        self.iam(&[("Action", "CreateRole"), ("RoleName", "sender"), ("AssumeRolePolicyDocument", TRUST)]).await;
+        let policy = [("RoleName", "sender"), ("PolicyName", "send"), ("PolicyDocument", POLICY)];
+        self.iam(&[&[("Action", "PutRolePolicy")], &policy[..]].concat()).await;
+        let form = [
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", "arn:aws:iam::123456789012:role/sender"),
+            ("RoleSessionName", "invited"),
+            ("WebIdentityToken", "token"),
+        ];
+        let request = self.client.post(self.url.clone()).header("authorization", unchecked("sts")).form(&form);
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| element(&answer, name))
     }
 
     async fn iam(&self, form: &[(&str, &str)]) -> String {
@@ -48,8 +71,16 @@ impl Moto {
             region: "us-east-1".to_owned(),
             access_key_id: self.key.0.clone(),
             secret_access_key: secret(secret_access_key),
+            session_token: None,
             url: Some(self.url.clone()),
         }
+    }
+
+    /// As somebody who is in the role, with this token.
+    fn in_role(&self, token: Option<&str>) -> AwsAccount {
+        let [access_key_id, key, _] = &self.session;
+        let access_key_id = access_key_id.clone();
+        AwsAccount { access_key_id, session_token: token.map(secret), ..self.account(key) }
     }
 
     fn ses(&self, secret: &str) -> EmailDriver {
@@ -105,4 +136,13 @@ async fn what_is_sent_by_ses_and_sns_is_signed_and_arrives() {
     assert_eq!(send_email(moto.ses("wrong")).await, refused("ses"));
     assert_eq!(send_sms(moto.sns("wrong"), "+94771234567").await, refused("sns"));
     assert_eq!(moto.data().await["ses"]["Message"].as_array().unwrap().len(), 1);
+
+    let by_email = |account| EmailDriver::Ses(Ses { account, from: sender(), configuration_set: None });
+    let by_sms = |account| SmsDriver::Sns(Sns { account, from: None });
+    let session = Some(moto.session[2].as_str());
+    assert!(matches!(send_email(by_email(moto.in_role(session))).await, Outcome::Accepted { .. }));
+    assert!(matches!(send_sms(by_sms(moto.in_role(session)), "+94771234567").await, Outcome::Accepted { .. }));
+    for other in [None, Some("wrong")] {
+        assert!(matches!(send_email(by_email(moto.in_role(other))).await, Outcome::Misconfigured { .. }), "{other:?}");
+    }
 }

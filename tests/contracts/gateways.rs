@@ -4,7 +4,7 @@ use invited::gateway::{EmailDriver, Mailpit, Outcome, Resend, SendGrid, SmsDrive
 use serde_json::json;
 use url::Url;
 
-use crate::messages::{secret, send_email, send_sms, sender};
+use crate::messages::{secret, send_as_tenant, send_email, send_sms, sender};
 use crate::prism::Prism;
 
 fn url(prism: &Prism) -> Url {
@@ -16,6 +16,7 @@ async fn every_call_to_sendgrid_is_as_described() {
     let Some(prism) = Prism::serve("sendgrid_mail_v3.json", &["--errors"]).await else { return };
     let sendgrid = || EmailDriver::SendGrid(SendGrid { url: url(&prism), token: secret("SG.key"), from: sender() });
     assert_eq!(send_email(sendgrid()).await, Outcome::Accepted { provider_id: None });
+    assert_eq!(send_as_tenant(sendgrid()).await, Outcome::Accepted { provider_id: None });
     let unauthorized = Outcome::Misconfigured { code: "gateway_unauthorized".to_owned() };
     for (status, expected) in [
         (400, Outcome::Rejected { code: "http_400".to_owned() }),
@@ -27,7 +28,7 @@ async fn every_call_to_sendgrid_is_as_described() {
         prism.prefer_next(status);
         assert_eq!(send_email(sendgrid()).await, expected);
     }
-    prism.assert_as_described(&["POST /v3/mail/send"; 6]);
+    prism.assert_as_described(&["POST /v3/mail/send"; 7]);
 }
 
 #[tokio::test]
@@ -35,12 +36,13 @@ async fn every_call_to_resend_is_as_described() {
     let Some(prism) = Prism::serve("resend.json", &["--errors"]).await else { return };
     let resend = || EmailDriver::Resend(Resend { url: url(&prism), token: secret("re_key"), from: sender() });
     assert!(matches!(send_email(resend()).await, Outcome::Accepted { provider_id: Some(_) }));
+    assert!(matches!(send_as_tenant(resend()).await, Outcome::Accepted { provider_id: Some(_) }));
     prism.answer_next("POST", 429, json!({"name": "rate_limit_exceeded"}));
     assert_eq!(send_email(resend()).await, Outcome::Throttled { after: None });
     prism.answer_next("POST", 500, json!({"name": "application_error"}));
     let failed = Outcome::Unknown { code: "resend_application_error".to_owned(), after: None };
     assert_eq!(send_email(resend()).await, failed);
-    prism.assert_as_described(&["POST /emails"; 3]);
+    prism.assert_as_described(&["POST /emails"; 4]);
 }
 
 #[tokio::test]
@@ -48,9 +50,10 @@ async fn every_call_to_mailpit_is_as_described() {
     let Some(prism) = Prism::serve("mailpit_swagger.json", &["--errors"]).await else { return };
     let mailpit = || EmailDriver::Mailpit(Mailpit { url: url(&prism), credential: None, from: sender() });
     assert!(matches!(send_email(mailpit()).await, Outcome::Accepted { provider_id: Some(_) }));
+    assert!(matches!(send_as_tenant(mailpit()).await, Outcome::Accepted { provider_id: Some(_) }));
     prism.prefer_next(400);
     assert_eq!(send_email(mailpit()).await, Outcome::Rejected { code: "http_400".to_owned() });
-    prism.assert_as_described(&["POST /api/v1/send"; 2]);
+    prism.assert_as_described(&["POST /api/v1/send"; 3]);
 }
 
 #[tokio::test]

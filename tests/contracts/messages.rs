@@ -6,11 +6,22 @@ use std::time::Duration;
 use invited::clock::SystemClock;
 use invited::domain::contact::{Email, Phone};
 use invited::domain::secret::Secret;
-use invited::gateway::{EmailDriver, EmailGateway, EmailMessage, Outcome, Sender, SmsDriver, SmsGateway, SmsMessage};
+use invited::domain::sender::Sender;
+use invited::gateway::{EmailDriver, EmailGateway, EmailMessage, Outcome, SmsDriver, SmsGateway, SmsMessage};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn send_email(driver: EmailDriver) -> Outcome {
+    send_email_as(None, driver).await
+}
+
+/// As a tenant with a sender and an address for answers of its own.
+pub(crate) async fn send_as_tenant(driver: EmailDriver) -> Outcome {
+    let own = (Sender::parse("Acmé <hello@acme.example>").unwrap(), Email::parse("help@acme.example").unwrap());
+    send_email_as(Some(own), driver).await
+}
+
+async fn send_email_as(own: Option<(Sender, Email)>, driver: EmailDriver) -> Outcome {
     let to = Email::parse("alex@example.com").unwrap();
     let message = EmailMessage {
         message_id: "msg_0198c0de7c5a7d0c9c0f3b1f6f6b2a11",
@@ -18,6 +29,8 @@ pub(crate) async fn send_email(driver: EmailDriver) -> Outcome {
         kind: "invitation_email_link",
         to: &to,
         to_name: Some("Alex"),
+        from: own.as_ref().map(|(from, _)| from),
+        reply_to: own.as_ref().map(|(_, reply_to)| reply_to),
         subject: "Zugang für Alex",
         text: "https://app.example.com/set-password#token=inv1_abc",
         html: "<p>Grüße & mehr</p>",

@@ -14,7 +14,7 @@ fn every_driver_starts_with_what_it_needs() {
     let email = [
         ("webhook", "url = 'https://mail.example.com'\ntoken = 't'".to_owned()),
         ("sendgrid", "token = 't'\nurl = 'https://api.eu.sendgrid.com'".to_owned()),
-        ("ses", format!("{aws}\nconfiguration_set = 'invites'")),
+        ("ses", format!("{aws}\nsession_token = 't'\nconfiguration_set = 'invites'")),
         ("resend", "token = 't'".to_owned()),
         ("postmark", "token = 't'\nmessage_stream = 'invites'".to_owned()),
         ("mailgun", "token = 't'\ndomain = 'mg.example.com'".to_owned()),
@@ -30,7 +30,7 @@ fn every_driver_starts_with_what_it_needs() {
         ("twilio", "account_sid = 'AC1'\ntoken = 't'".to_owned()),
         ("twilio", "account_sid = 'AC1'\ntoken = 't'\napi_key = 'SK1'".to_owned()),
         ("vonage", "api_key = 'k'\napi_secret = 's'".to_owned()),
-        ("sns", aws.to_owned()),
+        ("sns", format!("{aws}\nsession_token = 't'")),
         ("http", "url = 'https://sms.example.com'\nhttp.body = '{\"to\": {{ to }}}'".to_owned()),
     ];
     for (driver, keys) in sms {

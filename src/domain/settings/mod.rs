@@ -54,6 +54,8 @@ pub struct Settings {
     #[schema(inline)]
     pub links: LinkSettings,
     #[schema(inline)]
+    pub email: EmailSettings,
+    #[schema(inline)]
     pub sms: SmsSettings,
     /// Language of messages to people whose own is not known, as a language tag.
     #[schema(max_length = 35)]
@@ -156,6 +158,20 @@ pub struct LinkSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EmailSettings {
+    /// Address that e-mails come from, alone or as `Name <address>`, in place of the operator's. The empty text says "the operator's" where a
+    /// lower layer names one.
+    #[serde(deserialize_with = "text_or_none")]
+    #[schema(required, max_length = 320)]
+    pub from: Option<String>,
+    /// Address that answers go to. The empty text says "the sender" where a lower layer names one.
+    #[serde(deserialize_with = "text_or_none")]
+    #[schema(required, max_length = 254)]
+    pub reply_to: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SmsSettings {
     /// Countries that text messages may go to, as ISO 3166-1 alpha-2 codes; empty for all.
     #[schema(max_items = 249)]
@@ -239,6 +255,7 @@ impl Default for Settings {
                 allowed_redirects: Vec::new(),
                 allowed_origins: Vec::new(),
             },
+            email: EmailSettings { from: None, reply_to: None },
             sms: SmsSettings { allowed_countries: Vec::new(), autofill_origin: None, from: None },
             locale: "en".to_owned(),
             password_policy: PasswordPolicy { min_length: 8, max_length: 128 },

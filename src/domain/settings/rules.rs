@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use super::{
-    LinkSettings, OtpSettings, PasswordPolicy, Profile, ReminderSettings, ResendSettings, Settings, SettingsProblem,
-    SmsSettings, is_expiry,
+    EmailSettings, LinkSettings, OtpSettings, PasswordPolicy, Profile, ReminderSettings, ResendSettings, Settings,
+    SettingsProblem, SmsSettings, is_expiry,
 };
-use crate::domain::contact::Phone;
+use crate::domain::contact::{Email, Phone};
 use crate::domain::invitation::Purpose;
+use crate::domain::sender::Sender;
 use crate::domain::text::is_unsafe_char;
 
 /// Longest wait between two messages, in seconds (a day).
@@ -48,6 +49,7 @@ impl Settings {
         check_resend(&mut found, self.resend);
         check_reminders(&mut found, &self.reminders);
         check_links(&mut found, &self.links);
+        check_email(&mut found, &self.email);
         check_sms(&mut found, &self.sms);
         check_password_policy(&mut found, self.password_policy);
         if !is_language_tag(&self.locale) {
@@ -115,6 +117,16 @@ fn check_reminders(found: &mut Vec<SettingsProblem>, reminders: &ReminderSetting
         if !seen.insert(minutes) {
             found.push(problem(&pointer, "duplicate", "is there twice"));
         }
+    }
+}
+
+fn check_email(found: &mut Vec<SettingsProblem>, email: &EmailSettings) {
+    if email.from.as_deref().is_some_and(|from| Sender::parse(from).is_err()) {
+        let detail = "must be an address such as no-reply@example.com, or Example <no-reply@example.com>";
+        found.push(problem("/email/from", "invalid_sender", detail));
+    }
+    if email.reply_to.as_deref().is_some_and(|address| Email::parse(address).is_err()) {
+        found.push(problem("/email/replyTo", "invalid_email", "must be an address such as help@example.com"));
     }
 }
 

@@ -16,7 +16,8 @@ fn every_problem_is_found_at_once_and_named_with_its_place() {
         "passwordReset": [true], "resend": {"cooldownSeconds": 86401, "maxPerInvitation": 1001, "extra": {"a": 1}},
         "links": {"setupUrl": "not a url", "otpUrl": "javascript:alert(1)", "allowedOrigins": ["https://a.example.com/", 7],
                   "allowedRedirects": ["https://*.example.com/"]},
-        "notifications": {"a": "internal"}, "sms": {"autofillOrigin": "Example.com", "from": "a.b"}
+        "notifications": {"a": "internal"}, "sms": {"autofillOrigin": "Example.com", "from": "a.b"},
+        "email": {"from": "Example", "replyTo": "Help <help@example.com>"}
     });
     let found = problems_of(&overrides);
     for (pointer, code) in [
@@ -39,12 +40,30 @@ fn every_problem_is_found_at_once_and_named_with_its_place() {
         ("/notifications", "invalid_value"),
         ("/sms/autofillOrigin", "invalid_origin"),
         ("/sms/from", "invalid_sender"),
+        ("/email/from", "invalid_sender"),
+        ("/email/replyTo", "invalid_email"),
     ] {
         assert!(found.contains(&(pointer.to_owned(), code)), "{pointer} {code} in {found:?}");
     }
-    assert_eq!(found.len(), 19, "{found:?}");
+    assert_eq!(found.len(), 21, "{found:?}");
     let long = json!({"links": {"allowedRedirects": vec![format!("https://example.com/{}", "x".repeat(200)); 100]}});
     assert_eq!(problems_of(&long), [(String::new(), "too_large")]);
+}
+
+#[test]
+fn an_email_comes_from_an_address_with_or_without_a_name() {
+    for good in ["", "a@example.com", "Example, Inc. <a@example.com>", "\"Zürich\" <a@example.com>"] {
+        assert_eq!(problems_of(&json!({"email": {"from": good}})), [], "{good}");
+    }
+    for bad in
+        ["Example", "Example <a@example.com", "a@example.com, b@example.com", "A <a@example.com>\nBcc: b@example.com"]
+    {
+        assert_eq!(
+            problems_of(&json!({"email": {"from": bad}})),
+            [("/email/from".to_owned(), "invalid_sender")],
+            "{bad}"
+        );
+    }
 }
 
 #[test]
@@ -138,6 +157,8 @@ fn patch() -> impl Strategy<Value = Value> {
         ("/links/allowedOrigins", json!([[], ["https://a.example.com"], ["http://127.0.0.1:8084"]])),
         ("/sms/autofillOrigin", json!(["a.example.com", "a.example.com:8443"])),
         ("/sms/from", json!(["Example", "+94771234567"])),
+        ("/email/from", json!(["no-reply@example.com", "Example <no-reply@example.com>"])),
+        ("/email/replyTo", json!(["help@example.com"])),
         ("/passwordPolicy/minLength", json!([8, 15])),
     ];
     let choices = values.map(|(pointer, values)| {

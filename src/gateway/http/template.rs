@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::domain::contact::Email;
 use crate::gateway::{EmailMessage, SmsMessage};
 
 /// Steps that one rendering may take.
@@ -36,6 +37,7 @@ pub(super) fn of_email<'a>(message: &EmailMessage<'a>, from: &'a str) -> Values<
         ("to", message.to.as_str()),
         ("to_name", message.to_name.unwrap_or_default()),
         ("from", from),
+        ("reply_to", message.reply_to.map(Email::as_str).unwrap_or_default()),
         ("subject", message.subject),
         ("text", message.text),
         ("html", message.html),

@@ -7,7 +7,7 @@ use super::*;
 use crate::outbound::token::{Grant, Tokens};
 
 /// One that posts JSON, to be changed by the test.
-fn http(url: &Url, template: &str) -> Http {
+pub(super) fn http(url: &Url, template: &str) -> Http {
     Http {
         method: Method::POST,
         url: url.join(template).unwrap().as_str().replace("%7B", "{").replace("%7D", "}").replace("%20", " "),

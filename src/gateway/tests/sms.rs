@@ -27,6 +27,7 @@ fn account(url: Url) -> AwsAccount {
         region: "eu-central-1".to_owned(),
         access_key_id: "AKIA1".to_owned(),
         secret_access_key,
+        session_token: None,
         url: Some(url),
     }
 }
@@ -93,6 +94,17 @@ async fn vonage_gets_a_form_with_its_alphabet_and_our_reference() {
         ("client-ref", "msg_2"),
     ];
     assert_eq!(form_of(&received), owned(expected));
+}
+
+#[tokio::test]
+async fn a_key_that_was_made_for_a_time_goes_with_its_token() {
+    let (server, url) = vendor(answer(200, r#"{"MessageId": "ses-1"}"#)).await;
+    let account = AwsAccount { session_token: Some(secret("session")), ..account(url) };
+    let ses = EmailDriver::Ses(Ses { account, from: sender(), configuration_set: None });
+    assert_eq!(send_email(ses).await, accepted("ses-1"));
+    let received = request(&server).await;
+    assert_eq!(header(&received, "x-amz-security-token"), "session");
+    assert!(header(&received, "authorization").contains("x-amz-security-token"), "it is signed, too");
 }
 
 #[tokio::test]

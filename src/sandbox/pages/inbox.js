@@ -30,7 +30,7 @@ function link(text, url, className) {
 
 function envelope(message) {
   const list = element("dl");
-  const rows = { To: [message.toName, message.to].filter(Boolean).join(" · "), From: message.from, Kind: message.kind };
+  const rows = { To: [message.toName, message.to].filter(Boolean).join(" · "), From: message.from, "Reply to": message.replyTo, Kind: message.kind };
   for (const [name, value] of Object.entries(rows)) {
     if (value) list.append(element("dt", name), element("dd", value));
   }

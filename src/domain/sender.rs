@@ -5,17 +5,17 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::domain::contact::Email;
-use crate::domain::text::{TextError, one_line};
+use super::contact::Email;
+use super::text::{TextError, one_line};
 
-/// Longest sender as it is configured.
+/// Longest sender, as it is typed in.
 const SENDER_MAX: usize = 320;
 
 /// `no-reply@example.com`, or `Example <no-reply@example.com>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sender {
-    pub(super) name: Option<String>,
-    pub(super) address: Email,
+    pub name: Option<String>,
+    pub address: Email,
 }
 
 impl Sender {
@@ -35,7 +35,8 @@ impl Sender {
 
 impl Sender {
     /// As a header has it that may only have ASCII: another name is written in encoded words (RFC 2047 §2), each of at most 75 characters.
-    pub(super) fn in_ascii(&self) -> String {
+    #[must_use]
+    pub fn in_ascii(&self) -> String {
         let Some(name) = self.name.as_deref().filter(|name| !name.is_ascii()) else {
             return self.to_string();
         };
