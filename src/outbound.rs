@@ -2,8 +2,10 @@
 //!
 //! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
 
+mod aws_http;
 pub mod circuit;
 pub mod guard;
+pub mod role;
 pub mod token;
 
 use std::time::Duration;

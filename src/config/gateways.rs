@@ -14,9 +14,10 @@ use crate::domain::secret::Secret;
 use crate::domain::sender::Sender;
 use crate::domain::text::one_line;
 use crate::gateway::{
-    AwsAccount, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Ses, SmsDriver, Sns, Twilio,
+    AwsAccount, AwsKey, EmailDriver, Http, Mailgun, Mailpit, Postmark, Resend, SendGrid, Ses, SmsDriver, Sns, Twilio,
     TwilioSender, Vonage, Webhook,
 };
+use crate::outbound::role::RoleKeys;
 
 /// What makes a driver of a section; `None` when something is missing or wrong, which is noted.
 type Make<D> = fn(&mut Section<'_>) -> Option<D>;
@@ -149,14 +150,28 @@ impl Section<'_> {
     }
 
     fn aws(&mut self) -> Option<AwsAccount> {
-        let (region, access_key_id) = (self.word("region", "-"), self.word("access_key_id", ""));
-        let secret_access_key = self.secret("secret_access_key");
-        let session_token = self.optional("session_token").map(Secret::new);
+        let region = self.word("region", "-");
+        let key = self.aws_key(&region);
         let url = match self.optional("url") {
             Some(_) => Some(self.url("url")?),
             None => None,
         };
-        Some(AwsAccount { region, access_key_id, secret_access_key, session_token, url })
+        Some(AwsAccount { region, key: key?, url })
+    }
+
+    fn aws_key(&mut self, region: &str) -> Option<AwsKey> {
+        match self.optional("credential").as_deref() {
+            None => Some(AwsKey::Fixed {
+                access_key_id: self.word("access_key_id", ""),
+                secret_access_key: self.secret("secret_access_key"),
+                session_token: self.optional("session_token").map(Secret::new),
+            }),
+            Some("environment") => Some(AwsKey::Environment(Box::new(RoleKeys::new(region.to_owned())))),
+            Some(_) => {
+                self.fail("credential", "must be \"environment\", or \"\" for the access key of the section");
+                None
+            }
+        }
     }
 
     fn key(&self, name: &str) -> String {

@@ -13,6 +13,7 @@ use super::answer::{Means, Row, When};
 use super::call::Line;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
+use crate::outbound::role::{RoleError, RoleKeys};
 
 /// Errors of any service (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>): most of them have other statuses than what
 /// they mean would suggest.
@@ -44,12 +45,39 @@ pub(super) const COMMON_ERRORS: [Row<'static>; 20] = [
 pub struct AwsAccount {
     /// Such as `eu-central-1`.
     pub region: String,
-    pub access_key_id: String,
-    pub secret_access_key: Secret,
-    /// Of a key that was made for a time.
-    pub session_token: Option<Secret>,
+    pub key: AwsKey,
     /// In place of the service's own address in the region.
     pub url: Option<Url>,
+}
+
+/// What calls are signed with.
+pub enum AwsKey {
+    Fixed {
+        access_key_id: String,
+        secret_access_key: Secret,
+        /// Of a key that was made for a time.
+        session_token: Option<Secret>,
+    },
+    /// That of the role which this process runs in.
+    Environment(Box<RoleKeys>),
+}
+
+/// There is no key to sign with: the gateway's alarm, whoever's sender the message has.
+pub(super) const NO_CREDENTIALS: &str = "credentials_unavailable";
+
+impl AwsKey {
+    async fn current(&self, line: &Line) -> Result<Credentials, Outcome> {
+        match self {
+            Self::Fixed { access_key_id, secret_access_key, session_token } => {
+                let token = session_token.as_ref().map(|token| token.expose().to_owned());
+                Ok(Credentials::new(access_key_id, secret_access_key.expose(), token, None, "configuration"))
+            }
+            Self::Environment(keys) => keys.current(line.client(), line.now()).await.map_err(|error| match error {
+                RoleError::Missing => Outcome::Misconfigured { code: NO_CREDENTIALS.to_owned() },
+                RoleError::Unreachable => Outcome::NotSent { code: "credentials_unreachable" },
+            }),
+        }
+    }
 }
 
 /// A body and what it is.
@@ -60,7 +88,7 @@ pub(super) struct Content {
 
 impl AwsAccount {
     /// A signed POST to a service; `host` is the first part of its address.
-    pub(super) fn post(
+    pub(super) async fn post(
         &self,
         line: &Line,
         (service, host): (&str, &str),
@@ -70,16 +98,21 @@ impl AwsAccount {
         let unusable = || Outcome::Misconfigured { code: "unsignable".to_owned() };
         let own = || Url::parse(&format!("https://{host}.{}.amazonaws.com", self.region)).ok();
         let url = super::call::below(&self.url.clone().or_else(own).ok_or_else(unusable)?, route);
-        let headers = self.sign(service, &url, &content, line.now()).ok_or_else(unusable)?;
+        let key = self.key.current(line).await?;
+        let headers = self.sign(key, (service, &url), &content, line.now()).ok_or_else(unusable)?;
         let request = line.client().post(url).header("content-type", content.kind).body(content.bytes);
         Ok(headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)))
     }
 
     /// The headers that make the request ours; `None` for what can't be signed.
-    fn sign(&self, service: &str, url: &Url, content: &Content, now: Timestamp) -> Option<Vec<(String, String)>> {
-        let secret = self.secret_access_key.expose();
-        let token = self.session_token.as_ref().map(|token| token.expose().to_owned());
-        let identity = Credentials::new(&self.access_key_id, secret, token, None, "configuration").into();
+    fn sign(
+        &self,
+        key: Credentials,
+        (service, url): (&str, &Url),
+        content: &Content,
+        now: Timestamp,
+    ) -> Option<Vec<(String, String)>> {
+        let identity = key.into();
         let since_epoch = Duration::from_secs(u64::try_from(now.seconds()).ok()?);
         let parameters = SigningParams::builder()
             .identity(&identity)

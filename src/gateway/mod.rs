@@ -37,7 +37,7 @@ use crate::outbound::circuit::{Circuit, Held};
 use answer::Answer;
 use call::Line;
 
-pub use aws::AwsAccount;
+pub use aws::{AwsAccount, AwsKey};
 pub use http::{Authentication, HeaderName, Http, HttpBody, HttpProblem, HttpRules, Method};
 pub use mailgun::Mailgun;
 pub use mailpit::Mailpit;
@@ -154,7 +154,8 @@ impl<D> Gateway<D> {
 
     /// Tells the circuit what a message came to. A sender that one tenant chose wrong must not stop the others.
     fn note(&self, outcome: &Outcome, is_own_sender: bool) {
-        if !(is_own_sender && matches!(outcome, Outcome::Misconfigured { .. })) {
+        let is_of_sender = |code: &str| is_own_sender && code != aws::NO_CREDENTIALS;
+        if !matches!(outcome, Outcome::Misconfigured { code } if is_of_sender(code)) {
             outcome.tell(&self.circuit, self.line.now());
         }
     }
@@ -202,7 +203,7 @@ impl EmailDriver {
         Ok(match self {
             Self::Webhook(webhook) => webhook.email(client, message),
             Self::SendGrid(sendgrid) => sendgrid.request(client, message),
-            Self::Ses(ses) => ses.request(line, message)?,
+            Self::Ses(ses) => ses.request(line, message).await?,
             Self::Resend(resend) => resend.request(client, message),
             Self::Postmark(postmark) => postmark.request(client, message),
             Self::Mailgun(mailgun) => mailgun.request(client, message),
@@ -258,7 +259,7 @@ impl SmsDriver {
             Self::Webhook(webhook) => webhook.sms(client, message),
             Self::Twilio(twilio) => twilio.request(client, message),
             Self::Vonage(vonage) => vonage.request(client, message),
-            Self::Sns(sns) => sns.request(line, message)?,
+            Self::Sns(sns) => sns.request(line, message).await?,
             Self::Http(http) => http.sms(line, message).await?,
         })
     }

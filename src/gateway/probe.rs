@@ -7,7 +7,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use url::Url;
 
-use super::aws::Content;
+use super::aws::{Content, NO_CREDENTIALS};
 use super::call::{Line, below};
 use super::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
 
@@ -16,6 +16,10 @@ use super::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
 pub enum ProbeError {
     #[error("can't be reached: look at the address, the network and the certificate ({0})")]
     Unreachable(String),
+    #[error(
+        "can't be asked: the environment of this process gives it no access key, neither by variables nor for a role ({0})"
+    )]
+    NoCredentials(String),
     #[error("refuses us: look at the credential, the account and the sender ({0})")]
     Refused(String),
     #[error("gives no usable answer; it may be down, or the address is not that of this driver ({0})")]
@@ -52,7 +56,10 @@ impl EmailDriver {
             Self::SendGrid(sendgrid) => {
                 client.get(below(&sendgrid.url, "/v3/scopes")).bearer_auth(sendgrid.token.expose())
             }
-            Self::Ses(ses) => ses.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", empty_json())?,
+            Self::Ses(ses) => {
+                let route = "/v2/email/outbound-emails";
+                ses.account.post(line, ("ses", "email"), route, empty_json()).await?
+            }
             Self::Resend(resend) => {
                 client.post(below(&resend.url, "/emails")).bearer_auth(resend.token.expose()).json(&json!({}))
             }
@@ -86,7 +93,7 @@ impl SmsDriver {
             Self::Sns(sns) => {
                 let bytes = b"Action=GetSMSAttributes&Version=2010-03-31".to_vec();
                 let content = Content { kind: "application/x-www-form-urlencoded", bytes };
-                sns.account.post(line, ("sns", "sns"), "/", content)?
+                sns.account.post(line, ("sns", "sns"), "/", content).await?
             }
             Self::Http(http) => http.question(line).await?,
         })
@@ -105,6 +112,7 @@ fn empty_json() -> Content {
 fn told(outcome: Outcome) -> Result<(), ProbeError> {
     match outcome {
         Outcome::NotSent { code } => Err(ProbeError::Unreachable(code.to_owned())),
+        Outcome::Misconfigured { code } if code == NO_CREDENTIALS => Err(ProbeError::NoCredentials(code)),
         Outcome::Misconfigured { code } => Err(ProbeError::Refused(code)),
         // The answer to a question need not look as that to a message does.
         Outcome::Unknown { code, .. } if code != "unreadable_answer" => Err(ProbeError::Unclear(code)),

@@ -37,7 +37,7 @@ pub struct Ses {
 }
 
 impl Ses {
-    pub(super) fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
+    pub(super) async fn request(&self, line: &Line, message: &EmailMessage<'_>) -> Result<RequestBuilder, Outcome> {
         let body = json!({
             "FromEmailAddress": message.from.unwrap_or(&self.from).in_ascii(),
             "Destination": {"ToAddresses": [message.to.as_str()]},
@@ -54,7 +54,7 @@ impl Ses {
         let body = with(body, "ReplyToAddresses", message.reply_to.map(|address| json!([address.as_str()])));
         let body = with(body, "ConfigurationSetName", self.configuration_set.as_deref().map(Value::from));
         let content = Content { kind: "application/json", bytes: body.to_string().into_bytes() };
-        self.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", content)
+        self.account.post(line, ("ses", "email"), "/v2/email/outbound-emails", content).await
     }
 }
 

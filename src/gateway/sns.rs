@@ -33,7 +33,12 @@ pub struct Sns {
 }
 
 impl Sns {
-    pub(super) fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
+    pub(super) async fn request(&self, line: &Line, message: &SmsMessage<'_>) -> Result<RequestBuilder, Outcome> {
+        let content = Content { kind: "application/x-www-form-urlencoded", bytes: self.form(message).into_bytes() };
+        self.account.post(line, ("sns", "sns"), "/", content).await
+    }
+
+    fn form(&self, message: &SmsMessage<'_>) -> String {
         let mut attributes = vec![("AWS.SNS.SMS.SMSType", "Transactional")];
         if let Some(from) = message.from.or(self.from.as_deref()) {
             let name = if from.starts_with('+') { "AWS.MM.SMS.OriginationNumber" } else { "AWS.SNS.SMS.SenderID" };
@@ -48,7 +53,6 @@ impl Sns {
             form.append_pair(&format!("{entry}.Value.DataType"), "String");
             form.append_pair(&format!("{entry}.Value.StringValue"), value);
         }
-        let content = Content { kind: "application/x-www-form-urlencoded", bytes: form.finish().into_bytes() };
-        self.account.post(line, ("sns", "sns"), "/", content)
+        form.finish()
     }
 }

@@ -1,6 +1,6 @@
 //! SES and SNS as `moto` plays them: it checks the signatures, and shows what it took.
 
-use invited::gateway::{AwsAccount, EmailDriver, Outcome, Ses, SmsDriver, Sns};
+use invited::gateway::{AwsAccount, AwsKey, EmailDriver, Outcome, Ses, SmsDriver, Sns};
 use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
@@ -67,20 +67,22 @@ impl Moto {
     }
 
     fn account(&self, secret_access_key: &str) -> AwsAccount {
-        AwsAccount {
-            region: "us-east-1".to_owned(),
-            access_key_id: self.key.0.clone(),
+        self.account_of(&self.key.0, secret_access_key, None)
+    }
+
+    fn account_of(&self, access_key_id: &str, secret_access_key: &str, session_token: Option<&str>) -> AwsAccount {
+        let key = AwsKey::Fixed {
+            access_key_id: access_key_id.to_owned(),
             secret_access_key: secret(secret_access_key),
-            session_token: None,
-            url: Some(self.url.clone()),
-        }
+            session_token: session_token.map(secret),
+        };
+        AwsAccount { region: "us-east-1".to_owned(), key, url: Some(self.url.clone()) }
     }
 
     /// As somebody who is in the role, with this token.
     fn in_role(&self, token: Option<&str>) -> AwsAccount {
         let [access_key_id, key, _] = &self.session;
-        let access_key_id = access_key_id.clone();
-        AwsAccount { access_key_id, session_token: token.map(secret), ..self.account(key) }
+        self.account_of(access_key_id, key, token)
     }
 
     fn ses(&self, secret: &str) -> EmailDriver {

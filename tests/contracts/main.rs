@@ -16,3 +16,4 @@ mod directories;
 mod gateways;
 mod messages;
 mod prism;
+mod roles;

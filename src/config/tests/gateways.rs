@@ -15,6 +15,7 @@ fn every_driver_starts_with_what_it_needs() {
         ("webhook", "url = 'https://mail.example.com'\ntoken = 't'".to_owned()),
         ("sendgrid", "token = 't'\nurl = 'https://api.eu.sendgrid.com'".to_owned()),
         ("ses", format!("{aws}\nsession_token = 't'\nconfiguration_set = 'invites'")),
+        ("ses", "region = 'eu-central-1'\ncredential = 'environment'".to_owned()),
         ("resend", "token = 't'".to_owned()),
         ("postmark", "token = 't'\nmessage_stream = 'invites'".to_owned()),
         ("mailgun", "token = 't'\ndomain = 'mg.example.com'".to_owned()),
@@ -56,6 +57,16 @@ fn a_driver_is_told_from_what_belongs_to_another() {
         "INVITED__EMAIL__PASSWORD_FILE: does not go with the driver mailgun, or not with the other keys",
     ];
     assert_eq!(wrong, expected);
+    let ses = "driver = 'ses'\nfrom = 'a@example.com'\nregion = 'eu-central-1'\n";
+    let of_ses = |keys: &str| problems(with_section("email", &format!("{ses}{keys}")));
+    assert_eq!(
+        of_ses("credential = 'environment'\naccess_key_id = 'AKIA1'"),
+        ["email.access_key_id: does not go with the driver ses, or not with the other keys (in invited.toml)"]
+    );
+    assert_eq!(
+        of_ses("credential = 'role'"),
+        ["email.credential: must be \"environment\", or \"\" for the access key of the section (in invited.toml)"]
+    );
     let needed = problems(with_env(&[("INVITED__SMS__DRIVER", "twilio")]));
     let keys: Vec<_> = needed.iter().map(|line| line.split(':').next().unwrap()).collect();
     assert_eq!(keys, ["sms.account_sid", "sms.token", "sms.from"]);

@@ -67,3 +67,14 @@ async fn a_sender_that_one_tenant_chose_wrong_does_not_stop_the_others() {
     assert!(matches!(gateway.send(&message_to(&to)).await, Outcome::Held(_)));
     assert_eq!(server.received_requests().await.unwrap().len(), 11);
 }
+
+#[tokio::test]
+async fn a_key_that_is_not_there_is_nobodys_sender() {
+    let gateway =
+        EmailGateway::new(ses("http://127.0.0.1:1".parse().unwrap()), Duration::from_secs(5), Arc::new(SystemClock))
+            .unwrap();
+    for _ in 0..5 {
+        gateway.note(&misconfigured(crate::gateway::aws::NO_CREDENTIALS), true);
+    }
+    assert!(gateway.circuit().opened().is_some());
+}

@@ -21,23 +21,18 @@ pub(super) fn vonage(url: Url) -> SmsDriver {
     })
 }
 
-fn account(url: Url) -> AwsAccount {
-    let secret_access_key = secret("aws-secret");
-    AwsAccount {
-        region: "eu-central-1".to_owned(),
-        access_key_id: "AKIA1".to_owned(),
-        secret_access_key,
-        session_token: None,
-        url: Some(url),
-    }
+fn account(url: Url, session_token: Option<Secret>) -> AwsAccount {
+    let (access_key_id, secret_access_key) = ("AKIA1".to_owned(), secret("aws-secret"));
+    let key = AwsKey::Fixed { access_key_id, secret_access_key, session_token };
+    AwsAccount { region: "eu-central-1".to_owned(), key, url: Some(url) }
 }
 
 pub(super) fn sns(url: Url) -> SmsDriver {
-    SmsDriver::Sns(Sns { account: account(url), from: Some("+15005550006".to_owned()) })
+    SmsDriver::Sns(Sns { account: account(url, None), from: Some("+15005550006".to_owned()) })
 }
 
 pub(super) fn ses(url: Url) -> EmailDriver {
-    EmailDriver::Ses(Ses { account: account(url), from: sender(), configuration_set: Some("invites".to_owned()) })
+    EmailDriver::Ses(Ses { account: account(url, None), from: sender(), configuration_set: Some("invites".to_owned()) })
 }
 
 async fn send_sms(driver: SmsDriver) -> Outcome {
@@ -99,7 +94,7 @@ async fn vonage_gets_a_form_with_its_alphabet_and_our_reference() {
 #[tokio::test]
 async fn a_key_that_was_made_for_a_time_goes_with_its_token() {
     let (server, url) = vendor(answer(200, r#"{"MessageId": "ses-1"}"#)).await;
-    let account = AwsAccount { session_token: Some(secret("session")), ..account(url) };
+    let account = account(url, Some(secret("session")));
     let ses = EmailDriver::Ses(Ses { account, from: sender(), configuration_set: None });
     assert_eq!(send_email(ses).await, accepted("ses-1"));
     let received = request(&server).await;
