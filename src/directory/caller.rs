@@ -12,7 +12,7 @@ use super::address::BaseUrl;
 use super::auth::{Credential, Credentials};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::{self, Egress, OutboundError, ProxyFault};
 
 /// The media type of everything but SCIM.
 pub(super) const JSON: &str = "application/json";
@@ -68,6 +68,7 @@ impl Call<'_> {
 
 /// Where a directory is and how it knows us.
 pub struct Endpoint {
+    pub egress: Egress,
     pub base_url: BaseUrl,
     pub credential: Credential,
     /// Of one call.
@@ -85,9 +86,9 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(endpoint: Endpoint, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let Endpoint { base_url, credential, timeout, allow_insecure_http } = endpoint;
+        let Endpoint { egress, base_url, credential, timeout, allow_insecure_http } = endpoint;
         credential.check(allow_insecure_http)?;
-        let client = outbound::client(timeout)?;
+        let client = egress.client(timeout)?;
         Ok(Self { credentials: Credentials::new(credential, client.clone(), clock), client, base_url, timeout })
     }
 
@@ -111,11 +112,7 @@ impl Caller {
             let request = self.credentials.sign(call.request(&self.client), &token);
             let response = match request.send().await {
                 Ok(response) => response,
-                Err(error) if outbound::surely_not_sent(&error) => {
-                    return Err(DirectoryError::NotApplied("unreachable"));
-                }
-                Err(error) if error.is_timeout() => return Err(call.kind().broken("timeout")),
-                Err(_) => return Err(call.kind().broken("broke_off")),
+                Err(error) => return Err(no_answer(&error, call.kind())),
             };
             if response.status() != StatusCode::UNAUTHORIZED || last || token.is_none() {
                 return Ok(response);
@@ -126,6 +123,15 @@ impl Caller {
     }
 }
 
+/// What it means that there is no answer.
+fn no_answer(error: &reqwest::Error, kind: Kind) -> DirectoryError {
+    match outbound::not_sent(error, "unreachable") {
+        Some(code) => DirectoryError::NotApplied(code),
+        None if error.is_timeout() => kind.broken("timeout"),
+        None => kind.broken("broke_off"),
+    }
+}
+
 /// What a status means.
 pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, DirectoryError> {
     match response.status() {
@@ -133,6 +139,7 @@ pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, Director
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(DirectoryError::NotFound),
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Err(DirectoryError::Changed),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied("unauthorized")),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DirectoryError::NotApplied(ProxyFault::Unauthorized.code())),
         StatusCode::TOO_MANY_REQUESTS => Err(DirectoryError::NotApplied("throttled")),
         status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),
         status if status.is_server_error() => Err(kind.broken("server_error")),

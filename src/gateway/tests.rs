@@ -41,7 +41,7 @@ fn message_to(to: &Email) -> EmailMessage<'_> {
 }
 
 async fn send_email(driver: EmailDriver) -> Outcome {
-    let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let gateway = EmailGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     gateway.send(&message_to(&Email::parse("alex@example.com").unwrap())).await
 }
 

@@ -91,6 +91,7 @@ mod tests {
     use crate::clock::SystemClock;
     use crate::domain::contact::{Email, Phone};
     use crate::gateway::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
+    use crate::outbound::Egress;
 
     const TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -115,7 +116,7 @@ mod tests {
             html: "<p>html</p>",
         };
         let driver = EmailDriver::Webhook(webhook(url));
-        EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+        EmailGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
     }
 
     async fn answered(response: ResponseTemplate) -> Outcome {
@@ -170,7 +171,7 @@ mod tests {
             is_unicode: false,
         };
         let driver = SmsDriver::Webhook(webhook(&server.uri()));
-        let sms = SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
+        let sms = SmsGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
         assert_eq!(sms.send(&message).await, Outcome::Accepted { provider_id: None });
     }
 

@@ -47,6 +47,7 @@ mod journey;
 mod jwks;
 mod lists;
 mod lists_of_deliveries;
+mod outbound;
 mod own_words;
 mod receipts;
 mod receipts_vendors;
