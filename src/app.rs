@@ -21,14 +21,15 @@ use crate::domain::invitation::Channel;
 use crate::domain::ip_range::Reach;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::TargetRules;
-use crate::gateway::{EmailDriver, EmailGateway, SmsDriver, SmsGateway};
+use crate::gateway::{EmailDriver, EmailGateway, Gateway, SmsDriver, SmsGateway};
 use crate::http::{self, Authenticator, Jwks, Keys, Limiter, Listening, Rules};
 use crate::metrics::Metrics;
 use crate::outbound::circuit::Circuit;
+use crate::outbound::{Egress, OutboundError};
 use crate::service::bulk::Runner;
 use crate::service::{Channels, Parts, Service};
 use crate::storage::Store;
-use crate::webhook::Sender;
+use crate::webhook::{Sender, Way};
 
 pub use connect::{Tried, connect};
 
@@ -88,7 +89,7 @@ impl App {
         }
         let keys = Arc::new(keyring(&config)?);
         let directory = Arc::new(directory(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
-        let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
+        let (email, sms) = gateways(&config.outbound.egress, (config.email.take(), config.sms.take()), &clock)?;
         let circuits = circuits(email.as_ref(), sms.as_ref());
         let webhooks = Arc::new(event_sender(&config, &keys, &clock)?);
         let service = Arc::new(Service::new(Parts {
@@ -281,6 +282,7 @@ fn directory(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> a
     let base_url = BaseUrl::new(&directory.base_url, &directory.default_tenant, allow_insecure_http)
         .context("directory.base_url")?;
     let endpoint = Endpoint {
+        egress: config.outbound.egress.clone(),
         base_url,
         credential: credential(&directory.credential),
         timeout: directory.timeout,
@@ -318,13 +320,17 @@ fn credential(config: &DirectoryCredential) -> Credential {
 }
 
 fn gateways(
-    email: Option<GatewayConfig<EmailDriver>>,
-    sms: Option<GatewayConfig<SmsDriver>>,
+    egress: &Egress,
+    (email, sms): (Option<GatewayConfig<EmailDriver>>, Option<GatewayConfig<SmsDriver>>),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(Option<EmailGateway>, Option<SmsGateway>)> {
-    let email = email.map(|email| EmailGateway::new(email.driver, email.timeout, Arc::clone(clock))).transpose();
-    let sms = sms.map(|sms| SmsGateway::new(sms.driver, sms.timeout, Arc::clone(clock))).transpose();
+    let email = email.map(|email| gateway(egress, email, clock)).transpose();
+    let sms = sms.map(|sms| gateway(egress, sms, clock)).transpose();
     Ok((email.context("email")?, sms.context("sms")?))
+}
+
+fn gateway<D>(egress: &Egress, config: GatewayConfig<D>, clock: &Arc<dyn Clock>) -> Result<Gateway<D>, OutboundError> {
+    Gateway::new(egress, config.driver, config.timeout, Arc::clone(clock))
 }
 
 fn circuits(email: Option<&EmailGateway>, sms: Option<&SmsGateway>) -> Vec<(Channel, Arc<Circuit>)> {
@@ -337,15 +343,21 @@ fn event_sender(config: &Config, keys: &Arc<Keyring>, clock: &Arc<dyn Clock>) ->
         allow_insecure_http: config.outbound.allow_insecure_http,
         reach: Reach { allowed: config.webhooks.allowed_ranges.clone() },
     };
-    Sender::new(rules, config.webhooks.timeout, Arc::clone(keys), Arc::clone(clock)).context("webhooks")
+    let way = Way {
+        egress: &config.outbound.egress,
+        use_proxy: config.webhooks.use_proxy,
+        deadline: config.webhooks.timeout,
+    };
+    Sender::new(&way, rules, Arc::clone(keys), Arc::clone(clock)).context("webhooks")
 }
 
 fn authenticator(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Authenticator> {
     let auth = &config.auth;
     let keys = match &auth.keys {
         KeySource::Jwks(url) => {
-            let jwks = Jwks::new(url.clone(), config.outbound.allow_insecure_http).context("auth.jwks_url")?;
-            Keys::Jwks(Box::new(jwks))
+            let outbound = &config.outbound;
+            let jwks = Jwks::new(&outbound.egress, url.clone(), outbound.allow_insecure_http);
+            Keys::Jwks(Box::new(jwks.context("auth.jwks_url")?))
         }
         KeySource::Shared(secret) => Keys::shared(secret),
     };

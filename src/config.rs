@@ -8,6 +8,7 @@ mod checks;
 mod directory;
 mod gateways;
 mod layers;
+mod outbound;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use crate::domain::time::Retention;
 use crate::domain::wso2::Wso2Version;
 use crate::gateway::receipts::Vendors;
 use crate::gateway::{EmailDriver, SmsDriver};
+use crate::outbound::Egress;
 use layers::Layers;
 
 /// Everything the operator decides, with every value checked.
@@ -153,9 +155,11 @@ pub enum DirectoryCredential {
     ClientCredentials { token_url: Url, client_id: String, client_secret: Secret, scope: Option<String> },
 }
 
-#[derive(Debug, Clone, Copy)]
+/// How others are called.
 pub struct OutboundConfig {
     pub allow_insecure_http: bool,
+    /// Makes the clients.
+    pub egress: Egress,
 }
 
 /// How events reach the endpoints of tenants.
@@ -163,6 +167,8 @@ pub struct OutboundConfig {
 pub struct WebhooksConfig {
     /// Where they may be besides the public internet.
     pub allowed_ranges: Vec<IpRange>,
+    /// Whether they are called through the proxy, which then judges names in our place.
+    pub use_proxy: bool,
     pub concurrency: u16,
     pub timeout: Duration,
 }

@@ -109,7 +109,7 @@ async fn healthcheck(config: &Config) -> anyhow::Result<()> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let client = invited::outbound::client(std::time::Duration::from_secs(3))?;
+    let client = invited::outbound::Egress::default().client(std::time::Duration::from_secs(3))?;
     let response = client.get(format!("http://{address}/health/ready")).send().await.context("it does not answer")?;
     anyhow::ensure!(response.status().is_success(), "it is not ready: {}", response.status());
     Ok(())

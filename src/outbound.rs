@@ -1,9 +1,13 @@
 //! The one place where clients for calls to others are made, and where their answers are read.
 //!
-//! Every call has a deadline, follows no redirect (the body may hold a secret), uses no proxy, and reads at most 64 KiB.
+//! Every call has a deadline, follows no redirect (the body may hold a secret), proves over TLS whom it talks to, uses a proxy only when one is
+//! configured, and reads at most 64 KiB.
 
 mod aws_http;
 pub mod circuit;
+mod direct;
+mod egress;
+mod fault;
 pub mod guard;
 pub mod role;
 pub mod token;
@@ -11,8 +15,12 @@ pub mod token;
 use std::time::Duration;
 
 use chrono::DateTime;
-use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use url::{Host, Url};
+
+pub use direct::{Direct, NotAHost};
+pub use egress::{Authorities, AuthoritiesError, Egress, Proxy};
+pub use fault::{ProxyFault, not_sent, surely_not_sent};
 
 use crate::domain::time::Timestamp;
 
@@ -32,24 +40,6 @@ pub enum OutboundError {
     NotHttp,
     #[error("the TLS set-up failed")]
     Tls,
-}
-
-/// A client whose calls end after `deadline`, whatever the other side does.
-///
-/// # Errors
-/// [`OutboundError::Tls`] when the system has no usable TLS set-up.
-pub fn client(deadline: Duration) -> Result<Client, OutboundError> {
-    builder(deadline).build().map_err(|_| OutboundError::Tls)
-}
-
-fn builder(deadline: Duration) -> ClientBuilder {
-    Client::builder()
-        .connect_timeout(deadline.min(Duration::from_secs(5)))
-        .timeout(deadline)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .user_agent(concat!("invited/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Accepts URLs that secrets may be sent to.
@@ -75,12 +65,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// Whether a call that gave no answer can have reached the other side.
-#[must_use]
-pub fn surely_not_sent(error: &reqwest::Error) -> bool {
-    error.is_connect() || error.is_builder()
 }
 
 /// The body, if it ends within the limit and the deadline.

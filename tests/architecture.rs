@@ -102,6 +102,15 @@ fn everybody_imports_only_what_they_may() {
 }
 
 #[test]
+fn clients_are_made_in_one_place() {
+    for source in sources().iter().filter(|source| source.area() != "outbound") {
+        for way in ["Client::builder", "ClientBuilder", "Client::new", "Client::default", "reqwest::get"] {
+            assert!(!source.code.contains(way), "{}: outbound::Egress makes clients", source.path.display());
+        }
+    }
+}
+
+#[test]
 fn nobody_gets_around_the_rules() {
     for source in sources() {
         let path = source.path.display();

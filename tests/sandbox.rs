@@ -35,7 +35,7 @@ impl Sandbox {
     }
 
     async fn ready(&self) {
-        let client = invited::outbound::client(Duration::from_secs(5)).unwrap();
+        let client = invited::outbound::Egress::default().client(Duration::from_secs(5)).unwrap();
         let url = format!("{}/health/ready", self.url(0));
         let mut ticks = tokio::time::interval(Duration::from_millis(50));
         let is_ready = async {

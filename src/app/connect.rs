@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
+use crate::outbound::ProxyFault;
 
 /// Somebody whom no directory has; asking for him shows that it can be asked.
 const NOBODY: &str = "invited.check-config";
@@ -19,7 +20,7 @@ pub type Tried = (&'static str, Result<(), String>);
 /// # Errors
 /// What can't be used at all, in words that name the configuration's key.
 pub async fn connect(mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Vec<Tried>> {
-    let (email, sms) = gateways(config.email.take(), config.sms.take(), &clock)?;
+    let (email, sms) = gateways(&config.outbound.egress, (config.email.take(), config.sms.take()), &clock)?;
     let directory = directory(&config, clock, Arc::default())?;
     let mut tried = Vec::new();
     if let Some(email) = email {
@@ -34,8 +35,14 @@ pub async fn connect(mut config: Config, clock: Arc<dyn Clock>) -> anyhow::Resul
         "directory",
         match found {
             Ok(_) | Err(DirectoryError::NotFound) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(in_words(&error)),
         },
     ));
     Ok(tried)
+}
+
+/// What is wrong with the directory, or with the proxy on the way to it.
+fn in_words(error: &DirectoryError) -> String {
+    let code = if let DirectoryError::NotApplied(code) = error { code } else { "" };
+    ProxyFault::of_code(code).map_or_else(|| error.to_string(), |fault| format!("{fault} ({code})"))
 }

@@ -8,7 +8,7 @@ use super::{OutboundConfig, ServerConfig};
 use crate::domain::secret::Secret;
 use crate::gateway::receipts::{Mailgun, Postmark, Resend, SendGrid, Ses, Topic, Twilio, Vendors};
 
-pub(super) fn vendors(layers: &mut Layers, server: &ServerConfig, outbound: OutboundConfig) -> Vendors {
+pub(super) fn vendors(layers: &mut Layers, server: &ServerConfig, outbound: &OutboundConfig) -> Vendors {
     let sendgrid = layers.optional_text("callbacks.sendgrid.public_key").and_then(|key| {
         let vendor = SendGrid::new(&key);
         let hint = "must be the verification key as SendGrid shows it: base64 of a P-256 key, without lines around it";
@@ -34,7 +34,7 @@ fn twilio(layers: &mut Layers, server: &ServerConfig) -> Option<Twilio> {
     Some(Twilio::new(&auth_token, public_url.clone()))
 }
 
-fn ses(layers: &mut Layers, outbound: OutboundConfig) -> Option<Ses> {
+fn ses(layers: &mut Layers, outbound: &OutboundConfig) -> Option<Ses> {
     const TOPIC: &str = "callbacks.ses.topic_arn";
     const ENDPOINT: &str = "callbacks.ses.endpoint";
     let endpoint: Option<Url> = url(layers, ENDPOINT, outbound);
@@ -46,7 +46,7 @@ fn ses(layers: &mut Layers, outbound: OutboundConfig) -> Option<Ses> {
     };
     let topic = Topic::parse(&arn, endpoint);
     let topic = noted(layers, TOPIC, topic, "must be a topic such as arn:aws:sns:eu-west-1:123456789012:ses-events")?;
-    Ses::new(topic).map_err(|error| layers.fail(TOPIC, error)).ok()
+    Ses::new(&outbound.egress, topic).map_err(|error| layers.fail(TOPIC, error)).ok()
 }
 
 fn postmark(layers: &mut Layers) -> Option<Postmark> {

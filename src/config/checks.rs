@@ -25,7 +25,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A URL that secrets may be sent to.
-pub(super) fn url(text: &str, outbound: OutboundConfig) -> Result<Url, OutboundError> {
+pub(super) fn url(text: &str, outbound: &OutboundConfig) -> Result<Url, OutboundError> {
     let url = Url::parse(text).or(Err(OutboundError::NotHttp))?;
     outbound::check_url(&url, outbound.allow_insecure_http)?;
     Ok(url)

@@ -28,7 +28,7 @@ const ONLY_OF: [(&str, &[&str]); 7] = [
     ("phone_attribute", &["keycloak"]),
 ];
 
-pub(super) fn read(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryConfig {
+pub(super) fn read(layers: &mut Layers, outbound: &OutboundConfig) -> DirectoryConfig {
     let name = layers.text("directory.driver");
     for (key, drivers) in ONLY_OF {
         let key = format!("directory.{key}");
@@ -90,7 +90,7 @@ fn default_tenant(layers: &mut Layers, preset: &str) -> String {
     name
 }
 
-fn base_url(layers: &mut Layers, default_tenant: &str, outbound: OutboundConfig) -> String {
+fn base_url(layers: &mut Layers, default_tenant: &str, outbound: &OutboundConfig) -> String {
     const KEY: &str = "directory.base_url";
     let base_url = layers.required_text(KEY);
     let sample = base_url.replace("{realm}", "PRIMARY").replace("{tenant}", default_tenant);
@@ -190,7 +190,7 @@ const CREDENTIALS: [(&str, &[&str]); 4] = [
     ("client_credentials", &["client_id", "client_secret", "token_url", "scope"]),
 ];
 
-fn credential(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryCredential {
+fn credential(layers: &mut Layers, outbound: &OutboundConfig) -> DirectoryCredential {
     let given = |layers: &Layers, name: &str| layers.is_given(&format!("directory.{name}"));
     let named = layers.optional_text("directory.credential");
     let recognised = CREDENTIALS.iter().find(|(_, keys)| keys.first().is_some_and(|key| given(layers, key)));
@@ -223,7 +223,7 @@ fn credential(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryCredent
     }
 }
 
-fn client_credentials(layers: &mut Layers, outbound: OutboundConfig) -> DirectoryCredential {
+fn client_credentials(layers: &mut Layers, outbound: &OutboundConfig) -> DirectoryCredential {
     let client_id = layers.required_text("directory.client_id");
     let client_secret = Secret::new(layers.required_text("directory.client_secret"));
     let scope = layers.optional_text("directory.scope");

@@ -41,18 +41,18 @@ const SMS: [(&str, Make<SmsDriver>); 5] = [
     ("http", |section| section.http(Http::check_sms).map(SmsDriver::Http)),
 ];
 
-pub(super) fn email(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<EmailDriver>> {
+pub(super) fn email(layers: &mut Layers, outbound: &OutboundConfig) -> Option<GatewayConfig<EmailDriver>> {
     gateway(layers, "email", outbound, &EMAIL)
 }
 
-pub(super) fn sms(layers: &mut Layers, outbound: OutboundConfig) -> Option<GatewayConfig<SmsDriver>> {
+pub(super) fn sms(layers: &mut Layers, outbound: &OutboundConfig) -> Option<GatewayConfig<SmsDriver>> {
     gateway(layers, "sms", outbound, &SMS)
 }
 
 fn gateway<D>(
     layers: &mut Layers,
     name: &'static str,
-    outbound: OutboundConfig,
+    outbound: &OutboundConfig,
     drivers: &[(&str, Make<D>)],
 ) -> Option<GatewayConfig<D>> {
     let mut section = Section { layers, name, outbound, read: BTreeSet::from(["driver"]) };
@@ -136,7 +136,7 @@ fn sns(section: &mut Section<'_>) -> Option<SmsDriver> {
 struct Section<'a> {
     layers: &'a mut Layers,
     name: &'static str,
-    outbound: OutboundConfig,
+    outbound: &'a OutboundConfig,
     /// Keys that the driver may have.
     read: BTreeSet<&'static str>,
 }

@@ -80,10 +80,10 @@ impl Layers {
         }
     }
 
-    /// Puts what `…_file` keys name in the place of the key they stand for.
+    /// Puts what `…_file` keys name in the place of the key they stand for, if they stand for one.
     pub(super) fn read_secret_files(&mut self) {
-        let named: Vec<_> =
-            self.entries.keys().filter_map(|key| key.strip_suffix("_file")).map(str::to_owned).collect();
+        let named = self.entries.keys().filter_map(|key| key.strip_suffix("_file"));
+        let named: Vec<_> = named.filter(|key| self.entries.contains_key(*key)).map(str::to_owned).collect();
         for key in named {
             let file_key = format!("{key}_file");
             let path = self.text(&file_key);

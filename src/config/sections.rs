@@ -3,7 +3,9 @@
 //! A wrong value is noted and a placeholder takes its place, so that all problems are found in one go; a `Config` with
 //! placeholders never leaves the parent module. How single values are judged is in `checks`.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -15,11 +17,11 @@ use super::checks::{self, MASTER_KEY_HINT};
 use super::directory;
 use super::gateways;
 use super::layers::Layers;
+use super::outbound;
 use super::{
     AuthConfig, Config, DatabaseConfig, KeySource, LogConfig, LogFormat, MasterKey, OutboundConfig, SecretsConfig,
     ServerConfig, WebhooksConfig, WorkerConfig,
 };
-use crate::domain::ip_range::{IpRange, NotARange};
 use crate::domain::reconcile::Reconciliation;
 use crate::domain::secret::Secret;
 use crate::domain::time::Retention;
@@ -27,17 +29,17 @@ use crate::domain::wso2::Wso2Version;
 use crate::storage::outbox::LEASE;
 
 pub(super) fn read(layers: &mut Layers, pgsslmode: Option<&str>) -> Config {
-    let outbound = OutboundConfig { allow_insecure_http: layers.flag("outbound.allow_insecure_http") };
+    let outbound = outbound::read(layers);
     let server = server(layers);
     Config {
-        vendors: Box::new(callbacks::vendors(layers, &server, outbound)),
+        vendors: Box::new(callbacks::vendors(layers, &server, &outbound)),
         server,
         database: database(layers, pgsslmode),
         secrets: secrets(layers),
-        auth: auth(layers, outbound),
-        email: gateways::email(layers, outbound),
-        sms: gateways::sms(layers, outbound),
-        directory: directory::read(layers, outbound),
+        auth: auth(layers, &outbound),
+        email: gateways::email(layers, &outbound),
+        sms: gateways::sms(layers, &outbound),
+        directory: directory::read(layers, &outbound),
         outbound,
         webhooks: webhooks(layers),
         worker: worker(layers),
@@ -57,7 +59,7 @@ fn server(layers: &mut Layers) -> ServerConfig {
         metrics_listen: metrics_listen(layers),
         public_url: public_url(layers),
         public_calls_per_minute: layers.number("server.public_calls_per_minute", 0..=1_000_000),
-        trusted_proxies: ip_ranges(layers, "server.trusted_proxies"),
+        trusted_proxies: parsed(layers, "server.trusted_proxies"),
         failure_floor: layers.millis("server.failure_floor_ms", 0..=10_000),
         shutdown_timeout: Duration::from_secs(layers.number("server.shutdown_timeout_seconds", 1..=3600)),
         workers: Some(layers.number("server.workers", 0..=1024)).filter(|workers| *workers > 0),
@@ -90,10 +92,11 @@ fn public_url(layers: &mut Layers) -> Option<Url> {
     url
 }
 
-fn ip_ranges(layers: &mut Layers, key: &str) -> Vec<IpRange> {
-    let ranges = layers.texts(key);
-    let parsed = ranges.iter().map(|range| range.parse());
-    parsed.collect::<Result<_, _>>().unwrap_or_else(|error: NotARange| {
+/// The entries of a list, each of which is what `T` reads.
+pub(super) fn parsed<T: FromStr<Err: Display>>(layers: &mut Layers, key: &str) -> Vec<T> {
+    let texts = layers.texts(key);
+    let parsed = texts.iter().map(|text| text.parse());
+    parsed.collect::<Result<_, _>>().unwrap_or_else(|error: T::Err| {
         layers.fail(key, error);
         Vec::new()
     })
@@ -130,7 +133,7 @@ fn secrets(layers: &mut Layers) -> SecretsConfig {
     SecretsConfig { master_keys }
 }
 
-fn auth(layers: &mut Layers, outbound: OutboundConfig) -> AuthConfig {
+fn auth(layers: &mut Layers, outbound: &OutboundConfig) -> AuthConfig {
     let keys = key_source(layers, outbound);
     let token_type = layers.text("auth.token_type").to_lowercase();
     AuthConfig {
@@ -144,7 +147,7 @@ fn auth(layers: &mut Layers, outbound: OutboundConfig) -> AuthConfig {
     }
 }
 
-fn key_source(layers: &mut Layers, outbound: OutboundConfig) -> KeySource {
+fn key_source(layers: &mut Layers, outbound: &OutboundConfig) -> KeySource {
     let shared = Secret::new(layers.text("auth.hs256_secret"));
     let has_shared = !shared.expose().is_empty();
     match url(layers, "auth.jwks_url", outbound) {
@@ -184,10 +187,20 @@ fn algorithms(layers: &mut Layers, keys: &KeySource) -> Vec<Algorithm> {
 
 fn webhooks(layers: &mut Layers) -> WebhooksConfig {
     WebhooksConfig {
-        allowed_ranges: ip_ranges(layers, "webhooks.allowed_ranges"),
+        allowed_ranges: parsed(layers, "webhooks.allowed_ranges"),
+        use_proxy: use_proxy(layers),
         concurrency: layers.number("webhooks.concurrency", 1..=1000),
         timeout: timeout(layers, "webhooks.timeout_ms"),
     }
+}
+
+fn use_proxy(layers: &mut Layers) -> bool {
+    const KEY: &str = "webhooks.use_proxy";
+    let use_proxy = layers.flag(KEY);
+    if use_proxy && !layers.is_given("outbound.proxy") {
+        layers.fail(KEY, "needs outbound.proxy");
+    }
+    use_proxy
 }
 
 fn worker(layers: &mut Layers) -> WorkerConfig {
@@ -246,13 +259,13 @@ pub(super) fn timeout(layers: &mut Layers, key: &str) -> Duration {
 }
 
 /// The URL at `key`, if it is set and may be called.
-pub(super) fn url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+pub(super) fn url(layers: &mut Layers, key: &str, outbound: &OutboundConfig) -> Option<Url> {
     let text = layers.optional_text(key)?;
     checks::url(&text, outbound).map_err(|error| layers.fail(key, error)).ok()
 }
 
 /// The URL at `key`, which must be set.
-pub(super) fn required_url(layers: &mut Layers, key: &str, outbound: OutboundConfig) -> Option<Url> {
+pub(super) fn required_url(layers: &mut Layers, key: &str, outbound: &OutboundConfig) -> Option<Url> {
     if !layers.is_given(key) {
         layers.fail_missing(key);
     }

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod gateways;
+mod outbound;
 
 use std::io::Write as _;
 

@@ -9,7 +9,7 @@ use url::Url;
 use super::DirectoryError;
 use crate::clock::Clock;
 use crate::domain::secret::Secret;
-use crate::outbound::token::{Grant, Tokens};
+use crate::outbound::token::{Grant, TokenError, Tokens};
 use crate::outbound::{self, OutboundError};
 
 /// What the directory asks of its callers.
@@ -70,7 +70,12 @@ impl Credentials {
     pub(super) async fn fetched(&self) -> Result<Fetched, DirectoryError> {
         let Some(tokens) = &self.tokens else { return Ok(None) };
         let token = tokens.current(&self.client, self.clock.now()).await;
-        token.map(Some).map_err(|_| DirectoryError::NotApplied("token_endpoint"))
+        token.map(Some).map_err(|error| match error {
+            TokenError::Proxy(fault) => DirectoryError::NotApplied(fault.code()),
+            TokenError::Refused | TokenError::Unreachable | TokenError::Unavailable => {
+                DirectoryError::NotApplied("token_endpoint")
+            }
+        })
     }
 
     pub(super) fn sign(&self, request: RequestBuilder, fetched: &Fetched) -> RequestBuilder {

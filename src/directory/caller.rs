@@ -13,7 +13,7 @@ use super::auth::{Credential, Credentials, Fetched};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
 use crate::metrics::Metrics;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::{self, Egress, OutboundError, ProxyFault};
 
 /// The media type of everything but SCIM.
 pub(super) const JSON: &str = "application/json";
@@ -69,6 +69,7 @@ impl Call<'_> {
 
 /// Where a directory is and how it knows us.
 pub struct Endpoint {
+    pub egress: Egress,
     pub base_url: BaseUrl,
     pub credential: Credential,
     /// Of one call.
@@ -88,9 +89,9 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(endpoint: Endpoint, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        let Endpoint { base_url, credential, timeout, allow_insecure_http, metrics } = endpoint;
+        let Endpoint { egress, base_url, credential, timeout, allow_insecure_http, metrics } = endpoint;
         credential.check(allow_insecure_http)?;
-        let client = outbound::client(timeout)?;
+        let client = egress.client(timeout)?;
         let credentials = Credentials::new(credential, client.clone(), clock);
         Ok(Self { client, credentials, base_url, timeout, metrics })
     }
@@ -124,26 +125,33 @@ impl Caller {
     async fn send_once(&self, call: &Call<'_>, token: &Fetched) -> Result<Response, DirectoryError> {
         let request = self.credentials.sign(call.request(&self.client), token);
         let started = Instant::now();
-        let sent = request.send().await.map_err(|error| no_answer(&error));
-        let result = sent.as_ref().map_or_else(|why| (*why).to_owned(), |answer| answer.status().as_str().to_owned());
+        let sent = request.send().await.map_err(|error| NoAnswer::of(&error));
+        let result = match &sent {
+            Ok(response) => response.status().as_str().to_owned(),
+            Err(no_answer) => no_answer.code.to_owned(),
+        };
         self.metrics.asked_directory(call.method.as_str(), result, started.elapsed());
-        sent.map_err(|why| match why {
-            UNREACHABLE => DirectoryError::NotApplied(why),
-            _ => call.kind().broken(why),
-        })
+        sent.map_err(
+            |NoAnswer { code, was_sent }| {
+                if was_sent { call.kind().broken(code) } else { DirectoryError::NotApplied(code) }
+            },
+        )
     }
 }
 
-/// The call never left.
-const UNREACHABLE: &str = "unreachable";
+/// Why there is no answer.
+struct NoAnswer {
+    code: &'static str,
+    /// Whether the call can have reached the directory.
+    was_sent: bool,
+}
 
-fn no_answer(error: &reqwest::Error) -> &'static str {
-    if outbound::surely_not_sent(error) {
-        UNREACHABLE
-    } else if error.is_timeout() {
-        "timeout"
-    } else {
-        "broke_off"
+impl NoAnswer {
+    fn of(error: &reqwest::Error) -> Self {
+        match outbound::not_sent(error, "unreachable") {
+            Some(code) => Self { code, was_sent: false },
+            None => Self { code: if error.is_timeout() { "timeout" } else { "broke_off" }, was_sent: true },
+        }
     }
 }
 
@@ -154,6 +162,7 @@ pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, Director
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(DirectoryError::NotFound),
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Err(DirectoryError::Changed),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied("unauthorized")),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DirectoryError::NotApplied(ProxyFault::Unauthorized.code())),
         StatusCode::TOO_MANY_REQUESTS => Err(DirectoryError::NotApplied("throttled")),
         status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),
         status if status.is_server_error() => Err(kind.broken("server_error")),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Outcome;
 use crate::domain::text::one_line;
+use crate::outbound::ProxyFault;
 
 /// Longest code of an error that is kept.
 const CODE_MAX: usize = 64;
@@ -99,6 +100,7 @@ impl Dialect<'_> {
             Some(code) => format!("{}_{code}", self.vendor),
             None if self.accepts(answer.status) => "refused_in_answer".to_owned(),
             None if matches!(answer.status, 401 | 403) => "gateway_unauthorized".to_owned(),
+            None if answer.status == 407 => ProxyFault::Unauthorized.code().to_owned(),
             None => format!("http_{}", answer.status),
         };
         means.outcome(code, answer.after)
@@ -131,10 +133,10 @@ const fn unknown(code: String, after: Option<Duration>) -> Outcome {
     Outcome::Unknown { code, after }
 }
 
-/// What a status means where nobody says otherwise (RFC 9110 §15). One of success here came with an error inside.
+/// What a status means where nobody says otherwise (RFC 9110 §15). One of success here came with an error inside, and 407 is a proxy's word.
 const fn usual(status: u16) -> Means {
     match status {
-        401 | 403 => Means::Misconfigured,
+        401 | 403 | 407 => Means::Misconfigured,
         429 => Means::Throttled,
         408 | 409 | 425 => Means::Unknown,
         200..300 | 400..500 => Means::Rejected,

@@ -10,7 +10,7 @@ use super::Outcome;
 use super::answer::Answer;
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::{self, Egress, OutboundError};
 
 /// A way to a gateway: kept connections, a deadline for each call, no redirects, bounded answers.
 pub(super) struct Line {
@@ -19,8 +19,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { client: outbound::client(timeout)?, clock })
+    pub(super) fn new(egress: &Egress, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { client: egress.client(timeout)?, clock })
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -54,8 +54,8 @@ impl Line {
 }
 
 fn no_answer(error: &reqwest::Error) -> Outcome {
-    if outbound::surely_not_sent(error) {
-        return Outcome::NotSent { code: "gateway_unreachable" };
+    if let Some(code) = outbound::not_sent(error, "gateway_unreachable") {
+        return Outcome::NotSent { code };
     }
     let code = if error.is_timeout() { "gateway_timeout" } else { "gateway_broke_off" };
     Outcome::Unknown { code: code.to_owned(), after: None }

@@ -214,6 +214,7 @@ enum Body<'a> {
 fn without_token(error: TokenError) -> Outcome {
     match error {
         TokenError::Refused => Outcome::Misconfigured { code: "token_refused".to_owned() },
+        TokenError::Proxy(fault) => Outcome::NotSent { code: fault.code() },
         TokenError::Unreachable | TokenError::Unavailable => Outcome::NotSent { code: "token_unavailable" },
     }
 }

@@ -32,8 +32,8 @@ use crate::clock::Clock;
 use crate::domain::contact::{Email, Phone};
 use crate::domain::sender::Sender;
 use crate::domain::time::Timestamp;
-use crate::outbound::OutboundError;
 use crate::outbound::circuit::{Circuit, Held};
+use crate::outbound::{Egress, OutboundError};
 use answer::Answer;
 use call::Line;
 
@@ -142,8 +142,8 @@ impl<D> Gateway<D> {
     ///
     /// # Errors
     /// That the system has no usable TLS set-up.
-    pub fn new(driver: D, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
-        Ok(Self { line: Line::new(timeout, clock)?, driver, circuit: Arc::default() })
+    pub fn new(egress: &Egress, driver: D, timeout: Duration, clock: Arc<dyn Clock>) -> Result<Self, OutboundError> {
+        Ok(Self { line: Line::new(egress, timeout, clock)?, driver, circuit: Arc::default() })
     }
 
     /// Whether it is let alone for now.

@@ -10,16 +10,19 @@ use url::Url;
 use super::aws::{Content, NO_CREDENTIALS};
 use super::call::{Line, below};
 use super::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
+use crate::outbound::ProxyFault;
 
 /// What a gateway said, in words; the code is that of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    #[error("can't be reached: look at the address, the network and the certificate ({0})")]
+    #[error("can't be reached: look at the address, the network, the certificate, and the proxy if there is one ({0})")]
     Unreachable(String),
     #[error(
         "can't be asked: the environment of this process gives it no access key, neither by variables nor for a role ({0})"
     )]
     NoCredentials(String),
+    #[error("{0} ({code})", code = .0.code())]
+    Proxy(ProxyFault),
     #[error("refuses us: look at the credential, the account and the sender ({0})")]
     Refused(String),
     #[error("gives no usable answer; it may be down, or the address is not that of this driver ({0})")]
@@ -110,10 +113,13 @@ fn empty_json() -> Content {
 }
 
 fn told(outcome: Outcome) -> Result<(), ProbeError> {
+    let of = |code: &str, else_: fn(String) -> ProbeError| {
+        ProxyFault::of_code(code).map_or_else(|| else_(code.to_owned()), ProbeError::Proxy)
+    };
     match outcome {
-        Outcome::NotSent { code } => Err(ProbeError::Unreachable(code.to_owned())),
+        Outcome::NotSent { code } => Err(of(code, ProbeError::Unreachable)),
         Outcome::Misconfigured { code } if code == NO_CREDENTIALS => Err(ProbeError::NoCredentials(code)),
-        Outcome::Misconfigured { code } => Err(ProbeError::Refused(code)),
+        Outcome::Misconfigured { code } => Err(of(&code, ProbeError::Refused)),
         // The answer to a question need not look as that to a message does.
         Outcome::Unknown { code, .. } if code != "unreadable_answer" => Err(ProbeError::Unclear(code)),
         // Who looks at an empty message has let us in.

@@ -44,13 +44,13 @@ fn message_to(to: &Email) -> EmailMessage<'_> {
 }
 
 async fn send_email(driver: EmailDriver) -> Outcome {
-    let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let gateway = EmailGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     gateway.send(&message_to(&Email::parse("alex@example.com").unwrap())).await
 }
 
 /// Sends a message whose tenant has a sender of its own.
 async fn send_as_tenant(driver: EmailDriver) -> Outcome {
-    let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let gateway = EmailGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     let (to, reply_to) = (Email::parse("alex@example.com").unwrap(), Email::parse("help@acme.example").unwrap());
     let from = Sender::parse("Acmé <hello@acme.example>").unwrap();
     gateway.send(&EmailMessage { from: Some(&from), reply_to: Some(&reply_to), ..message_to(&to) }).await

@@ -98,6 +98,7 @@ mod tests {
     use crate::domain::contact::Phone;
     use crate::domain::sender::Sender;
     use crate::gateway::{EmailDriver, EmailGateway, Outcome, SmsDriver, SmsGateway};
+    use crate::outbound::Egress;
 
     const TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -126,7 +127,7 @@ mod tests {
 
     async fn send(url: &str, message: &EmailMessage<'_>) -> Outcome {
         let driver = EmailDriver::Webhook(webhook(url));
-        EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(message).await
+        EmailGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(message).await
     }
 
     async fn send_to(url: &str) -> Outcome {
@@ -197,7 +198,7 @@ mod tests {
             is_unicode: false,
         };
         let driver = SmsDriver::Webhook(webhook(&server.uri()));
-        let sms = SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
+        let sms = SmsGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap();
         assert_eq!(sms.send(&message).await, Outcome::Accepted { provider_id: None });
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard, RwLock};
 use url::Url;
 
 use crate::domain::time::Timestamp;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::{self, Egress, OutboundError};
 
 /// Keys are fetched again after this.
 const MAX_AGE: Duration = Duration::from_hours(1);
@@ -57,9 +57,9 @@ impl Published {
 impl Jwks {
     /// # Errors
     /// [`OutboundError`] when the URL is not one whose answer can be believed.
-    pub fn new(url: Url, allow_insecure_http: bool) -> Result<Self, OutboundError> {
+    pub fn new(egress: &Egress, url: Url, allow_insecure_http: bool) -> Result<Self, OutboundError> {
         outbound::check_url(&url, allow_insecure_http)?;
-        Ok(Self { client: outbound::client(DEADLINE)?, url, published: RwLock::default(), asked_at: Mutex::default() })
+        Ok(Self { client: egress.client(DEADLINE)?, url, published: RwLock::default(), asked_at: Mutex::default() })
     }
 
     /// The key of this id, when it may be used with this algorithm.
@@ -141,7 +141,7 @@ mod tests {
         let answer = |response| Mock::given(method("GET")).respond_with(response);
         answer(ResponseTemplate::new(200).set_body_json(json!({"keys": keys}))).up_to_n_times(1).mount(&server).await;
         answer(ResponseTemplate::new(200).set_delay(Duration::from_hours(1))).mount(&server).await;
-        (Jwks::new(server.uri().parse().unwrap(), false).unwrap(), server)
+        (Jwks::new(&Egress::default(), server.uri().parse().unwrap(), false).unwrap(), server)
     }
 
     async fn is_found(jwks: &Jwks, kid: &str, now: Timestamp) -> bool {

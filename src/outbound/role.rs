@@ -17,6 +17,7 @@ use reqwest::Client;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::aws_http::AwsHttp;
+use super::fault::causes;
 use crate::domain::time::Timestamp;
 
 /// A key is renewed this long before it ends.
@@ -105,13 +106,9 @@ fn reason(error: &CredentialsError) -> RoleError {
         // Outside of Amazon nobody answers at the address of its metadata.
         CredentialsError::CredentialsNotLoaded(_) => RoleError::Missing,
         CredentialsError::ProviderTimedOut(_) => RoleError::Unreachable,
-        _ if is_of_connection(error) => RoleError::Unreachable,
+        _ if causes(error).any(<dyn Error>::is::<ConnectorError>) => RoleError::Unreachable,
         _ => RoleError::Missing,
     }
-}
-
-fn is_of_connection(error: &dyn Error) -> bool {
-    std::iter::successors(error.source(), |error| (*error).source()).any(<dyn Error>::is::<ConnectorError>)
 }
 
 #[cfg(test)]
@@ -146,7 +143,7 @@ mod tests {
     }
 
     async fn current(keys: &RoleKeys, now: Timestamp) -> Result<String, RoleError> {
-        let client = crate::outbound::client(DEADLINE).unwrap();
+        let client = crate::outbound::Egress::default().client(DEADLINE).unwrap();
         keys.current(&client, now).await.map(|key| key.access_key_id().to_owned())
     }
 

@@ -1,5 +1,9 @@
 //! What every outgoing call can count on, against servers that misbehave.
 
+mod peers;
+mod proxy;
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -48,7 +52,7 @@ async fn answer(mut stream: TcpStream, head: &'static str, then: Then) -> std::i
 }
 
 async fn read(url: &str, deadline: Duration) -> Option<Vec<u8>> {
-    read_body(client(deadline).unwrap().get(url).send().await.unwrap()).await
+    read_body(Egress::default().client(deadline).unwrap().get(url).send().await.unwrap()).await
 }
 
 const LONG: Duration = Duration::from_mins(1);
@@ -84,7 +88,7 @@ async fn what_is_packed_stays_packed() {
 #[tokio::test]
 async fn a_connection_is_used_again() {
     let (url, connections) = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", Then::Say(b"ok")).await;
-    let client = client(LONG).unwrap();
+    let client = Egress::default().client(LONG).unwrap();
     for _ in 0..3 {
         let response = client.get(&url).send().await.unwrap();
         assert_eq!(read_body(response).await.as_deref(), Some(&b"ok"[..]));
@@ -94,8 +98,9 @@ async fn a_connection_is_used_again() {
 
 #[tokio::test]
 async fn nothing_is_sent_to_a_host_that_is_not_there_or_does_not_prove_who_it_is() {
-    let call =
-        async |url: &str| client(Duration::from_secs(5)).unwrap().post(url).body("secret").send().await.unwrap_err();
+    let call = async |url: &str| {
+        Egress::default().client(Duration::from_secs(5)).unwrap().post(url).body("secret").send().await.unwrap_err()
+    };
     assert!(surely_not_sent(&call("http://nowhere.invalid/").await));
     let (url, _) = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", Then::Say(b"ok")).await;
     assert!(surely_not_sent(&call(&url.replace("http://", "https://")).await), "it speaks no TLS");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{read_body, surely_not_sent};
+use super::{ProxyFault, read_body, surely_not_sent};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
@@ -33,6 +33,8 @@ pub enum TokenError {
     Refused,
     #[error("the token endpoint can't be reached")]
     Unreachable,
+    #[error(transparent)]
+    Proxy(ProxyFault),
     #[error("the token endpoint gave no token")]
     Unavailable,
 }
@@ -92,15 +94,17 @@ impl Tokens {
         };
         form.extend(scope.as_deref().map(|scope| ("scope", scope)));
         let request = client.post(token_url.clone()).basic_auth(client_id, Some(client_secret.expose())).form(&form);
-        let response = request
-            .send()
-            .await
-            .map_err(|error| if surely_not_sent(&error) { TokenError::Unreachable } else { TokenError::Unavailable })?;
+        let response = request.send().await.map_err(|error| match ProxyFault::of_error(&error) {
+            Some(fault) => TokenError::Proxy(fault),
+            None if surely_not_sent(&error) => TokenError::Unreachable,
+            None => TokenError::Unavailable,
+        })?;
         match response.status() {
             status if status.is_success() => {}
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(TokenError::Refused);
             }
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED => return Err(TokenError::Proxy(ProxyFault::Unauthorized)),
             _ => return Err(TokenError::Unavailable),
         }
         let body = read_body(response).await.ok_or(TokenError::Unavailable)?;

@@ -105,5 +105,5 @@ pub fn start(clock: &Arc<OffsetClock>, ports: Ports, api_url: &str) -> anyhow::R
 
 #[cfg(test)]
 fn test_client() -> reqwest::Client {
-    crate::outbound::client(std::time::Duration::from_secs(10)).unwrap()
+    crate::outbound::Egress::default().client(std::time::Duration::from_secs(10)).unwrap()
 }

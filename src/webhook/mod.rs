@@ -16,7 +16,7 @@ pub use body::{Told, test_body};
 use crate::clock::Clock;
 use crate::domain::keys::Keyring;
 use crate::domain::webhook::{Endpoint, SigningSecret, TargetRules, bind};
-use crate::outbound::{self, OutboundError, guard};
+use crate::outbound::{self, Egress, OutboundError, guard};
 
 /// Sends events.
 pub struct Sender {
@@ -61,18 +61,26 @@ impl Outcome {
     }
 }
 
+/// How events leave.
+pub struct Way<'a> {
+    pub egress: &'a Egress,
+    /// Whether they go through the proxy, if there is one. Names are then its to judge, and no longer ours.
+    pub use_proxy: bool,
+    /// When a call ends.
+    pub deadline: Duration,
+}
+
 impl Sender {
-    /// A sender whose calls end after `deadline`.
-    ///
     /// # Errors
     /// [`OutboundError::Tls`] when the system has no usable TLS set-up.
     pub fn new(
+        way: &Way<'_>,
         rules: TargetRules,
-        deadline: Duration,
         keys: Arc<Keyring>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OutboundError> {
-        Ok(Self { client: guard::client(deadline, rules.reach.clone())?, rules, keys, clock })
+        let client = way.egress.guarded_client(way.deadline, &rules.reach, way.use_proxy)?;
+        Ok(Self { client, rules, keys, clock })
     }
 
     /// What an endpoint's URL may be.
@@ -106,10 +114,7 @@ impl Sender {
             .body(body);
         match request.send().await {
             Ok(response) => self.judge(response).await,
-            Err(error) if guard::is_out_of_reach(&error) => (None, Outcome::failed("address_not_allowed")),
-            Err(error) if error.is_timeout() => (None, Outcome::failed("endpoint_timeout")),
-            Err(error) if outbound::surely_not_sent(&error) => (None, Outcome::failed("endpoint_unreachable")),
-            Err(_) => (None, Outcome::failed("endpoint_broke_off")),
+            Err(error) => (None, Outcome::failed(no_answer(&error))),
         }
     }
 
@@ -139,4 +144,15 @@ impl Sender {
             .collect();
         signatures.map(|signatures| signatures.join(" "))
     }
+}
+
+/// Why there is no answer.
+fn no_answer(error: &reqwest::Error) -> &'static str {
+    if guard::is_out_of_reach(error) {
+        return "address_not_allowed";
+    }
+    if error.is_timeout() {
+        return "endpoint_timeout";
+    }
+    outbound::not_sent(error, "endpoint_unreachable").unwrap_or("endpoint_broke_off")
 }

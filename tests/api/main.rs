@@ -48,6 +48,7 @@ mod jwks;
 mod lists;
 mod lists_of_deliveries;
 mod metrics;
+mod outbound;
 mod own_words;
 mod receipts;
 mod receipts_vendors;

@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_mins(361);
 
 const RELOCKS: Settings = Settings {
     sections: "[reconcile]\nrelock = true",
+    gateways_at: None,
     defaults: "",
     directory: "",
     without: &[],

@@ -148,6 +148,7 @@ const WITH_MARKER: Settings = Settings {
     keys: None,
     operator: "",
     sections: "",
+    gateways_at: None,
 };
 
 #[tokio::test(flavor = "multi_thread")]

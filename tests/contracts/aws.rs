@@ -24,7 +24,7 @@ struct Moto {
 impl Moto {
     /// Sets the user up, then turns the checks of signatures and policies on.
     async fn start(url: &str) -> Self {
-        let client = invited::outbound::client(std::time::Duration::from_secs(10)).unwrap();
+        let client = invited::outbound::Egress::default().client(std::time::Duration::from_secs(10)).unwrap();
         let mut moto =
             Self { url: Url::parse(url).unwrap(), client, key: Default::default(), session: Default::default() };
         moto.iam(&[("Action", "CreateUser"), ("UserName", "invited")]).await;

@@ -12,6 +12,7 @@ use invited::domain::dialect::{Dialect, KeycloakAttributes, LockDetail};
 use invited::domain::ids::{Realm, TenantId, UserStore, Username};
 use invited::domain::invitation::Channel;
 use invited::domain::secret::{Password, Secret};
+use invited::outbound::Egress;
 use serde_json::{Value, json};
 
 use crate::prism::Prism;
@@ -37,6 +38,7 @@ async fn every_call(prism: &Prism, directory: &Directory, (found, user): (Value,
 fn endpoint(base_url: &str, credential: Credential) -> Endpoint {
     let base_url = BaseUrl::new(base_url, "default", false).unwrap();
     Endpoint {
+        egress: Egress::default(),
         base_url,
         credential,
         timeout: Duration::from_secs(10),

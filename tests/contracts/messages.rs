@@ -8,6 +8,7 @@ use invited::domain::contact::{Email, Phone};
 use invited::domain::secret::Secret;
 use invited::domain::sender::Sender;
 use invited::gateway::{EmailDriver, EmailGateway, EmailMessage, Outcome, SmsDriver, SmsGateway, SmsMessage};
+use invited::outbound::Egress;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,7 +36,7 @@ async fn send_email_as(own: Option<(Sender, Email)>, driver: EmailDriver) -> Out
         text: "https://app.example.com/set-password#token=inv1_abc",
         html: "<p>Grüße & mehr</p>",
     };
-    EmailGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+    EmailGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
 }
 
 pub(crate) async fn send_sms(driver: SmsDriver, to: &str) -> Outcome {
@@ -49,7 +50,7 @@ pub(crate) async fn send_sms(driver: SmsDriver, to: &str) -> Outcome {
         from: None,
         is_unicode: false,
     };
-    SmsGateway::new(driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
+    SmsGateway::new(&Egress::default(), driver, TIMEOUT, Arc::new(SystemClock)).unwrap().send(&message).await
 }
 
 pub(crate) fn sender() -> Sender {

@@ -12,6 +12,7 @@ use crate::domain::account::{Access, LockReason};
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::Channel;
 use crate::domain::secret::{Password, Secret};
+use crate::outbound::Egress;
 
 /// The directory of a server, at the realm SECONDARY of the tenant `acme`.
 struct World {
@@ -30,6 +31,7 @@ impl World {
 
     fn before(server: MockServer) -> Self {
         let endpoint = Endpoint {
+            egress: Egress::default(),
             base_url: BaseUrl::new(&server.uri(), "default", false).unwrap(),
             credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
             timeout: Duration::from_millis(400),

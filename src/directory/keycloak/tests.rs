@@ -13,11 +13,13 @@ use crate::domain::dialect::KeycloakAttributes;
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::Channel;
 use crate::domain::secret::{Password, Secret};
+use crate::outbound::Egress;
 
 const ALEX: &str = "/admin/realms/acme/users/7d1f";
 
 fn directory(server: &MockServer) -> KeycloakDirectory {
     let endpoint = Endpoint {
+        egress: Egress::default(),
         base_url: BaseUrl::new(&format!("{}/admin/realms/{{realm}}", server.uri()), "default", false).unwrap(),
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),

@@ -17,11 +17,13 @@ use crate::domain::dialect::Dialect;
 use crate::domain::ids::{Realm, TenantId, UserStore, Username};
 use crate::domain::invitation::Channel;
 use crate::domain::secret::{Password, Secret};
+use crate::outbound::Egress;
 
 const MARKER: &str = "urn:example:params:scim:schemas:extension:invited:2.0:User:lastAcceptance";
 
 fn endpoint(base_url: &str) -> Endpoint {
     Endpoint {
+        egress: Egress::default(),
         base_url: BaseUrl::new(base_url, "default", false).unwrap(),
         credential: Credential::Bearer(Secret::new("directory-token".to_owned())),
         timeout: Duration::from_millis(400),

@@ -6,7 +6,7 @@ use super::sns::{Kind, Sns, Topic};
 use super::{Posted, Refused, Reported, json, text};
 use crate::domain::receipt::{Receipt, ReceiptKind};
 use crate::domain::time::Timestamp;
-use crate::outbound::OutboundError;
+use crate::outbound::{Egress, OutboundError};
 
 /// The topic that SES publishes to.
 pub struct Ses(Sns);
@@ -14,8 +14,8 @@ pub struct Ses(Sns);
 impl Ses {
     /// # Errors
     /// That the system has no usable TLS set-up.
-    pub fn new(topic: Topic) -> Result<Self, OutboundError> {
-        Sns::new(topic).map(Self)
+    pub fn new(egress: &Egress, topic: Topic) -> Result<Self, OutboundError> {
+        Sns::new(egress, topic).map(Self)
     }
 
     pub(super) async fn read(&self, posted: &Posted, now: Timestamp) -> Result<Reported, Refused> {

@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{Posted, Refused, decoded, is_near};
 use crate::domain::time::Timestamp;
-use crate::outbound::{self, OutboundError};
+use crate::outbound::{self, Egress, OutboundError};
 
 /// How long a call to SNS may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -160,8 +160,8 @@ pub(super) struct Sns {
 }
 
 impl Sns {
-    pub(super) fn new(topic: Topic) -> Result<Self, OutboundError> {
-        Ok(Self { topic, client: outbound::client(DEADLINE)?, certificates: Mutex::default() })
+    pub(super) fn new(egress: &Egress, topic: Topic) -> Result<Self, OutboundError> {
+        Ok(Self { topic, client: egress.client(DEADLINE)?, certificates: Mutex::default() })
     }
 
     /// The message, once it is known to be the topic's.

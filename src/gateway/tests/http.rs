@@ -96,7 +96,8 @@ async fn a_token_is_fetched_once_and_again_when_it_is_refused() {
         let refused =
             Mock::given(matchers::header("authorization", "Bearer one")).respond_with(ResponseTemplate::new(401));
         let driver = EmailDriver::Http(Box::new(Http { authentication: tokens(&url, owner), ..http(&url, "") }));
-        let gateway = EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+        let gateway =
+            EmailGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
         let to = Email::parse("alex@example.com").unwrap();
         for _ in 0..2 {
             assert_eq!(gateway.send(&message_to(&to)).await, Outcome::Accepted { provider_id: None });

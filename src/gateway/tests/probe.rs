@@ -3,16 +3,17 @@
 use super::email::{mailgun, mailpit, postmark, resend, sendgrid};
 use super::sms::{ses, sns, twilio, vonage};
 use super::*;
+use crate::outbound::{Authorities, Proxy, ProxyFault};
 
 /// A driver, what is asked, the answer's status and body, and what that means.
 type Case<D> = (Driver<D>, &'static str, u16, &'static str, Result<(), ProbeError>);
 
 async fn probe_email(driver: EmailDriver) -> Result<(), ProbeError> {
-    EmailGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap().probe().await
+    EmailGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap().probe().await
 }
 
 async fn probe_sms(driver: SmsDriver) -> Result<(), ProbeError> {
-    SmsGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap().probe().await
+    SmsGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap().probe().await
 }
 
 fn refused(code: &str) -> Result<(), ProbeError> {
@@ -62,4 +63,20 @@ async fn a_vendor_of_text_messages_is_asked_without_a_recipient() {
     let nowhere = Url::parse("http://127.0.0.1:1").unwrap();
     let unreachable = ProbeError::Unreachable("gateway_unreachable".to_owned());
     assert_eq!(probe_sms(twilio(nowhere)).await, Err(unreachable));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_in_the_way_is_told_from_the_vendor() {
+    let (_server, url) = vendor(answer(407, "")).await;
+    assert_eq!(probe_email(sendgrid(url)).await, Err(ProbeError::Proxy(ProxyFault::Unauthorized)));
+    let proxy = Proxy { url: Url::parse("http://127.0.0.1:1").unwrap(), credential: None, direct: Vec::new() };
+    let egress = Egress::new(Some(proxy), Authorities::default());
+    let driver = sendgrid(Url::parse("https://mail.gateway.invalid").unwrap());
+    let gateway = EmailGateway::new(&egress, driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let error = gateway.probe().await.unwrap_err();
+    assert_eq!(error, ProbeError::Proxy(ProxyFault::Unreachable));
+    assert!(
+        error.to_string().starts_with("the proxy can't be reached")
+            && error.to_string().ends_with("(proxy_unreachable)")
+    );
 }

@@ -54,7 +54,8 @@ async fn a_form_and_a_template_have_the_tenants_own_sender_too() {
 #[tokio::test]
 async fn a_sender_that_one_tenant_chose_wrong_does_not_stop_the_others() {
     let (server, url) = vendor(ResponseTemplate::new(403)).await;
-    let gateway = EmailGateway::new(sendgrid(url), Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let gateway =
+        EmailGateway::new(&Egress::default(), sendgrid(url), Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     let (to, from) = (Email::parse("alex@example.com").unwrap(), sender());
     let refused = misconfigured("gateway_unauthorized");
     for _ in 0..6 {
@@ -70,9 +71,13 @@ async fn a_sender_that_one_tenant_chose_wrong_does_not_stop_the_others() {
 
 #[tokio::test]
 async fn a_key_that_is_not_there_is_nobodys_sender() {
-    let gateway =
-        EmailGateway::new(ses("http://127.0.0.1:1".parse().unwrap()), Duration::from_secs(5), Arc::new(SystemClock))
-            .unwrap();
+    let gateway = EmailGateway::new(
+        &Egress::default(),
+        ses("http://127.0.0.1:1".parse().unwrap()),
+        Duration::from_secs(5),
+        Arc::new(SystemClock),
+    )
+    .unwrap();
     for _ in 0..5 {
         gateway.note(&misconfigured(crate::gateway::aws::NO_CREDENTIALS), true);
     }

@@ -46,7 +46,7 @@ async fn send_sms(driver: SmsDriver) -> Outcome {
         from: None,
         is_unicode: true,
     };
-    let gateway = SmsGateway::new(driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
+    let gateway = SmsGateway::new(&Egress::default(), driver, Duration::from_secs(5), Arc::new(SystemClock)).unwrap();
     gateway.send(&message).await
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct WebhookTestView {
     delivered: bool,
     /// The HTTP status that it answered with; null when it did not answer.
     status: Option<u16>,
-    /// `http_500`, `endpoint_unreachable`, `endpoint_timeout`, `endpoint_broke_off`, `address_not_allowed`, …
+    /// `http_500`, `endpoint_unreachable`, `endpoint_timeout`, `endpoint_broke_off`, `proxy_refused`, `address_not_allowed`, …
     error: Option<String>,
     duration_ms: u64,
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::DemoOptions;
 use crate::domain::ids::{InvitationId, Realm};
 use crate::domain::secret::Secret;
-use crate::outbound;
+use crate::outbound::Egress;
 
 /// Longer than a slow directory takes.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -64,7 +64,7 @@ enum Outcome {
 
 impl Platform {
     pub(super) fn new(options: &DemoOptions) -> anyhow::Result<Self> {
-        let client = outbound::client(DEADLINE)?;
+        let client = Egress::default().client(DEADLINE)?;
         Ok(Self {
             client,
             api_url: options.api_url.clone(),

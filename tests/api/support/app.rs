@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) operator: &'static str,
     /// Further sections, in TOML.
     pub(crate) sections: &'static str,
+    /// Where the gateways are said to be, in place of where they are.
+    pub(crate) gateways_at: Option<&'static str>,
 }
 
 /// The running service and the world around it.
@@ -313,7 +315,7 @@ pub(crate) fn config(database: &Database, directory: &Directory, gateway: &Gatew
         }
         format!(
             "[{name}]\ndriver = \"webhook\"\nurl = \"{}\"\ntoken = \"gateway-token\"\nfrom = \"{from}\"\ntimeout_ms = 3000\n",
-            gateway.url(name)
+            settings.gateways_at.map_or_else(|| gateway.url(name), |base| format!("{base}/{name}"))
         )
     };
     format!(

@@ -18,6 +18,10 @@ impl Gateway {
         format!("{}/{channel}", self.server.uri())
     }
 
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        *self.server.address()
+    }
+
     async fn takes_everything(&self) {
         let taken = ResponseTemplate::new(202).set_body_json(serde_json::json!({"id": "gw-1"}));
         Mock::given(method("POST")).respond_with(taken).with_priority(9).mount(&self.server).await;

@@ -23,7 +23,8 @@ async fn region() -> MockServer {
 }
 
 fn topic(server: &MockServer) -> Ses {
-    Ses::new(Topic::parse(ARN, Some(server.uri().parse().unwrap())).unwrap()).unwrap()
+    Ses::new(&crate::outbound::Egress::default(), Topic::parse(ARN, Some(server.uri().parse().unwrap())).unwrap())
+        .unwrap()
 }
 
 fn notification(server: &MockServer, version: &str, signature: &str) -> Value {
