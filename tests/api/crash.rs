@@ -201,7 +201,8 @@ async fn ended(child: &mut Child) -> ExitStatus {
 /// The address that a log says the service listens at.
 fn address_in(log: &Path) -> Option<String> {
     let text = std::fs::read_to_string(log).ok()?;
-    let (address, _) = text.split_once("\"address\":\"")?.1.split_once('"')?;
+    let line = text.lines().find(|line| line.contains("\"listening\""))?;
+    let (address, _) = line.split_once("\"address\":\"")?.1.split_once('"')?;
     Some(address.to_owned())
 }
 
