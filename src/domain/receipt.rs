@@ -1,6 +1,6 @@
-//! What a gateway reports of a message that it took: which message, what became of it, and what may follow what.
+//! What a gateway reports of a message that it took: which message, what became of it, and which report counts.
 //!
-//! Reports come twice, late and in any order. A state only ever moves on: what arrived can still come back, what came back stays so.
+//! Reports come twice, late and in any order. The one that weighs most counts, whenever it came, so that the same reports end the same.
 
 use super::message::DeliveryState;
 use super::text::{one_line, text_enum};
@@ -9,42 +9,52 @@ use super::text::{one_line, text_enum};
 const CODE_MAX: usize = 32;
 
 text_enum!(
-    /// What became of a message, in the words that its error begins with.
+    /// What became of a message, in the words that its error begins with. Each weighs more than those above it: of several reports on a message
+    /// the last one in this order counts.
+    #[derive(PartialOrd, Ord)]
     ReceiptKind {
-        Delivered = "delivered",
-        /// The address does not exist, or will never take mail.
-        HardBounce = "hard_bounce",
-        /// The gateway gave up after a passing trouble: a full mailbox, a phone that is off.
+        /// The gateway gave up after a passing trouble: a full mailbox, a phone that is off. It is not the last word: what arrived after all
+        /// arrived, and what is said so after a delivery is an answering machine.
         SoftBounce = "soft_bounce",
-        /// The gateway does not send to this address any more: it bounced, complained or opted out before.
-        Suppressed = "suppressed",
-        /// It arrived and was reported as spam.
-        Complained = "complained",
+        Delivered = "delivered",
         /// The gateway, or a filter on the way, did not want the message.
         Rejected = "rejected",
+        /// The gateway does not send to this address any more: it bounced, complained or opted out before.
+        Suppressed = "suppressed",
+        /// The address does not exist, or will never take mail.
+        HardBounce = "hard_bounce",
+        /// It arrived and was reported as spam.
+        Complained = "complained",
     }
 );
 
 impl ReceiptKind {
-    /// Where it takes a message that is in `state`; `None` when it is old news. The one rule of what may follow what.
+    /// Where a message stands of which this is what counts.
     #[must_use]
-    pub const fn moves(self, state: DeliveryState) -> Option<DeliveryState> {
-        match (state, self) {
-            (DeliveryState::Sent, Self::Delivered) => Some(DeliveryState::Delivered),
-            (DeliveryState::Sent, _) => Some(DeliveryState::Bounced),
-            // What follows a delivery softly is an answering machine, not the message that comes back.
-            (DeliveryState::Delivered, Self::HardBounce | Self::Suppressed | Self::Complained | Self::Rejected) => {
-                Some(DeliveryState::Bounced)
+    pub const fn state(self) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Delivered,
+            Self::SoftBounce | Self::Rejected | Self::Suppressed | Self::HardBounce | Self::Complained => {
+                DeliveryState::Bounced
             }
-            _ => None,
         }
     }
 
-    /// The states that it takes a message out of, and the one that it takes it to.
+    /// The reports that it takes the place of.
+    pub fn outweighs(self) -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(move |other| *other < self)
+    }
+
+    /// Whether it changes anything about a message in `state` whose last error was `error`. Only what a gateway took can be reported on.
     #[must_use]
-    pub fn transition(self) -> (Vec<DeliveryState>, Option<DeliveryState>) {
-        let from = DeliveryState::ALL.iter().copied().filter(|state| self.moves(*state).is_some());
-        (from.collect(), self.moves(DeliveryState::Sent))
+    pub fn is_news(self, state: DeliveryState, error: Option<&str>) -> bool {
+        let counts = match state {
+            DeliveryState::Sent => return true,
+            DeliveryState::Delivered => Some(Self::Delivered),
+            DeliveryState::Bounced => error.and_then(Receipt::kind_of),
+            _ => None,
+        };
+        counts.is_some_and(|counts| counts < self)
     }
 }
 
@@ -92,38 +102,71 @@ impl Receipt {
 mod tests {
     use DeliveryState as S;
     use ReceiptKind as R;
+    use proptest::prelude::*;
 
     use super::*;
 
-    /// The state after these reports.
-    fn after(state: S, reports: &[R]) -> S {
-        reports.iter().fold(state, |state, report| report.moves(state).unwrap_or(state))
+    /// State and error after these reports on a message that was sent.
+    fn after(reports: &[R]) -> (S, Option<String>) {
+        reports.iter().fold((S::Sent, None), |(state, error), report| {
+            let receipt = Receipt::new("id", *report, None).unwrap();
+            if report.is_news(state, error.as_deref()) { (report.state(), receipt.error()) } else { (state, error) }
+        })
+    }
+
+    fn bounced(kind: R) -> (S, Option<String>) {
+        (S::Bounced, Some(kind.as_str().to_owned()))
+    }
+
+    const DELIVERED: (S, Option<String>) = (S::Delivered, None);
+
+    /// Every order of the reports.
+    fn permutations(reports: &[R]) -> Vec<Vec<R>> {
+        if reports.is_empty() {
+            return vec![Vec::new()];
+        }
+        let each = (0..reports.len()).flat_map(|first| {
+            let rest = [&reports[..first], &reports[first + 1..]].concat();
+            permutations(&rest).into_iter().map(move |rest| [&[reports[first]][..], &rest].concat())
+        });
+        each.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_order_of_the_same_reports_ends_the_same(
+            reports in prop::collection::vec(prop::sample::select(R::ALL), 0..6)
+        ) {
+            let end = after(&reports);
+            for order in permutations(&reports) {
+                prop_assert_eq!(&after(&order), &end, "{:?}", order);
+            }
+        }
     }
 
     #[test]
-    fn a_report_that_comes_twice_or_late_changes_nothing() {
-        assert_eq!(after(S::Sent, &[R::Delivered]), S::Delivered);
-        assert_eq!(R::Delivered.moves(S::Delivered), None);
-        for bounce in [R::HardBounce, R::SoftBounce, R::Suppressed, R::Complained, R::Rejected] {
-            assert_eq!(after(S::Sent, &[bounce]), S::Bounced);
-            assert_eq!(after(S::Sent, &[bounce, R::Delivered]), S::Bounced, "a late delivery");
-            assert_eq!(bounce.moves(S::Bounced), None);
+    fn a_report_that_comes_twice_changes_nothing() {
+        for report in R::ALL {
+            let (state, error) = after(&[*report]);
+            assert!(!report.is_news(state, error.as_deref()), "{report:?}");
         }
     }
 
     #[test]
     fn what_arrived_can_come_back_but_not_for_a_passing_trouble() {
         for bounce in [R::HardBounce, R::Suppressed, R::Complained, R::Rejected] {
-            assert_eq!(after(S::Sent, &[R::Delivered, bounce]), S::Bounced);
+            assert_eq!(after(&[R::Delivered, bounce]), bounced(bounce));
+            assert_eq!(after(&[bounce, R::Delivered]), bounced(bounce), "a late delivery");
         }
-        assert_eq!(after(S::Sent, &[R::Delivered, R::SoftBounce]), S::Delivered);
+        assert_eq!(after(&[R::Delivered, R::SoftBounce]), DELIVERED);
     }
 
     #[test]
-    fn every_order_of_the_same_reports_ends_the_same() {
-        for bounce in [R::HardBounce, R::Suppressed, R::Complained, R::Rejected] {
-            assert_eq!(after(S::Sent, &[bounce, R::Delivered]), after(S::Sent, &[R::Delivered, bounce]));
-        }
+    fn a_passing_trouble_is_not_the_last_word() {
+        assert_eq!(after(&[R::SoftBounce]), bounced(R::SoftBounce));
+        assert_eq!(after(&[R::SoftBounce, R::Delivered]), DELIVERED);
+        assert_eq!(after(&[R::SoftBounce, R::HardBounce]), bounced(R::HardBounce));
+        assert_eq!(after(&[R::HardBounce, R::SoftBounce]), bounced(R::HardBounce));
     }
 
     #[test]
@@ -131,16 +174,32 @@ mod tests {
         let taken = [S::Sent, S::Delivered, S::Bounced];
         for state in S::ALL.iter().filter(|state| !taken.contains(state)) {
             for report in R::ALL {
-                assert_eq!(report.moves(*state), None, "{report:?} of {state:?}");
+                assert!(!report.is_news(*state, Some("soft_bounce")), "{report:?} of {state:?}");
             }
         }
     }
 
     #[test]
-    fn a_transition_is_the_rule_turned_around() {
-        assert_eq!(R::Delivered.transition(), (vec![S::Sent], Some(S::Delivered)));
-        assert_eq!(R::SoftBounce.transition(), (vec![S::Sent], Some(S::Bounced)));
-        assert_eq!(R::HardBounce.transition(), (vec![S::Sent, S::Delivered], Some(S::Bounced)));
+    fn what_is_outweighed_is_what_the_report_is_news_after() {
+        for report in R::ALL {
+            let outweighed: Vec<R> = report.outweighs().collect();
+            for before in R::ALL {
+                let (state, error) = after(&[*before]);
+                assert_eq!(
+                    report.is_news(state, error.as_deref()),
+                    outweighed.contains(before),
+                    "{before:?}, {report:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_kind_is_the_beginning_of_another() {
+        for kind in R::ALL {
+            let alike = R::ALL.iter().filter(|other| other.as_str().starts_with(kind.as_str()));
+            assert_eq!(alike.count(), 1, "{kind:?}: errors are found by what they begin with");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::error::CallbackRefusal;
 use super::{Actor, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
 use crate::domain::invitation::{Channel, Invitation};
-use crate::domain::receipt::Receipt;
+use crate::domain::receipt::{Receipt, ReceiptKind};
 use crate::domain::time::Timestamp;
 pub use crate::gateway::receipts::Posted;
 use crate::gateway::receipts::{Refused, Reported, WINDOW};
@@ -104,7 +104,8 @@ fn news(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Vec<(
     let known = receipts::find(conn, place.tenant.as_ref(), place.channel, &ids)?;
     let of = |receipt: &Receipt| {
         let taken = known.iter().find(|taken| taken.provider_id == receipt.provider_id)?;
-        receipt.kind.moves(taken.state).map(|_| (taken.clone(), receipt.clone()))
+        let is_news = receipt.kind.is_news(taken.state, taken.last_error.as_deref());
+        is_news.then(|| (taken.clone(), receipt.clone()))
     };
     let mut news: Vec<_> = batch.iter().filter_map(of).collect();
     news.sort_by_key(|(taken, _)| *taken.id.as_bytes());
@@ -113,7 +114,7 @@ fn news(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Vec<(
 
 fn take(conn: &mut Connection, place: &Place, news: &[(Taken, Receipt)]) -> ServiceResult<()> {
     let actor = Actor { name: format!("gateway:{}", place.provider), request_id: place.request_id.clone() };
-    let unreached = hold_unreached(conn, news)?;
+    let invitations = hold_invitations(conn, news)?;
     let now = conn.now()?;
     for (message, receipt) in news {
         let Some(applied) = receipts::apply(conn, message, receipt, now)? else { continue };
@@ -129,19 +130,18 @@ fn take(conn: &mut Connection, place: &Place, news: &[(Taken, Receipt)]) -> Serv
             detail: &detail,
         };
         record(conn, &actor, now, &event)?;
-        if applied == Applied::ToCurrent && receipt.kind.is_unreached() {
-            follow(conn, &unreached, message, now)?;
+        let of_message = invitations.iter().find(|invitation| Some(invitation.id) == message.invitation);
+        if let Some(invitation) = of_message.filter(|_| applied == Applied::ToCurrent) {
+            follow(conn, invitation, receipt.kind, now)?;
         }
     }
     Ok(())
 }
 
-/// The invitations whose message may not have reached the person, held until the transaction ends: before the rows of the outbox, and in one
-/// order.
-fn hold_unreached(conn: &mut Connection, news: &[(Taken, Receipt)]) -> Result<Vec<Invitation>, StorageError> {
-    let unreached =
-        news.iter().filter(|(message, receipt)| receipt.kind.is_unreached() && message.kind.brings_secret());
-    let mut ids: Vec<_> = unreached.filter_map(|(message, _)| Some((message.invitation?, &message.tenant))).collect();
+/// The invitations whose secret is reported on, held until the transaction ends: before the rows of the outbox, and in one order.
+fn hold_invitations(conn: &mut Connection, news: &[(Taken, Receipt)]) -> Result<Vec<Invitation>, StorageError> {
+    let with_secret = news.iter().map(|(message, _)| message).filter(|message| message.kind.brings_secret());
+    let mut ids: Vec<_> = with_secret.filter_map(|message| Some((message.invitation?, &message.tenant))).collect();
     ids.sort_by_key(|(id, _)| *id.as_bytes());
     ids.dedup_by_key(|(id, _)| *id);
     let mut held = Vec::new();
@@ -151,18 +151,19 @@ fn hold_unreached(conn: &mut Connection, news: &[(Taken, Receipt)]) -> Result<Ve
     Ok(held)
 }
 
-/// Has the other channel follow, where that was agreed on: decided here, carried out by whoever sweeps next.
+/// Has the other channel follow where that was agreed on, or not any more, since the message arrived after all: decided here, carried out by
+/// whoever sweeps next.
 fn follow(
     conn: &mut Connection,
-    unreached: &[Invitation],
-    message: &Taken,
+    invitation: &Invitation,
+    kind: ReceiptKind,
     now: Timestamp,
 ) -> Result<(), StorageError> {
-    let of_message = unreached.iter().find(|invitation| Some(invitation.id) == message.invitation);
-    if let Some(invitation) = of_message {
+    if kind.is_unreached() {
         fallbacks::want(conn, invitation, now)?;
+        return Ok(());
     }
-    Ok(())
+    fallbacks::waive(conn, invitation)
 }
 
 /// A message arrived. The platform hears of it only when it is the one with the invitation's current secret.
@@ -171,8 +172,7 @@ fn delivered(message: &Taken, applied: Applied) -> (&'static str, String) {
     (event, message.kind.as_str().to_owned())
 }
 
-/// A message did not reach the person. Everything that is to follow from a bounce follows from here, in the transaction that moved the message;
-/// what is not [`Applied::ToCurrent`] says nothing of the invitation as it is now.
+/// A message did not reach the person, or was not wanted; what is not [`Applied::ToCurrent`] says nothing of the invitation as it is now.
 fn bounced(message: &Taken, applied: Applied, error: String) -> (&'static str, String) {
     match applied {
         Applied::ToCurrent => ("message.bounced", error),

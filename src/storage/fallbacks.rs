@@ -32,6 +32,20 @@ pub fn want(conn: &mut Connection, seen: &Invitation, now: Timestamp) -> Result<
     Ok(rows == 1)
 }
 
+/// Takes the mark off the generation that `seen` is, if nothing was made of it yet: the message has reached the person after all.
+///
+/// # Errors
+/// [`StorageError`] when the database fails.
+pub fn waive(conn: &mut Connection, seen: &Invitation) -> Result<(), StorageError> {
+    let target = i::table
+        .filter(is_generation(&seen.tenant, seen.id, seen.generation))
+        .filter(i::fallback.eq(Fallback::Due.as_str()));
+    on_backend!(conn, |c| diesel::update(target)
+        .set((i::fallback.eq(None::<&str>), i::fallback_due_at.eq(None::<i64>)))
+        .execute(c))?;
+    Ok(())
+}
+
 /// Claims the one that has been due for longest, for [`LEASE`]; when its worker dies, or can't say yet, it is due again after that.
 ///
 /// # Errors

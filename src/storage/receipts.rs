@@ -1,14 +1,15 @@
 //! Messages that gateways report on: found by the gateway's own id, and moved on by conditional writes.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
-use super::connection::{Connection, on_backend, on_boxed};
+use super::connection::{Connection, on_boxed};
 use super::error::{StorageError, readable};
 use super::schema::outbox as o;
 use crate::domain::ids::{AccountId, InvitationId, MessageId, TenantId};
 use crate::domain::invitation::Channel;
 use crate::domain::message::{DeliveryState, Kind};
-use crate::domain::receipt::Receipt;
+use crate::domain::receipt::{Receipt, ReceiptKind};
 use crate::domain::time::Timestamp;
 
 /// A message that a gateway took.
@@ -19,11 +20,12 @@ pub struct Taken {
     pub provider_id: String,
     pub kind: Kind,
     pub state: DeliveryState,
+    pub last_error: Option<String>,
     pub invitation: Option<InvitationId>,
     pub account: Option<AccountId>,
 }
 
-type Row = (String, String, Option<String>, String, String, Option<String>, Option<String>);
+type Row = (String, String, Option<String>, String, String, Option<String>, Option<String>, Option<String>);
 
 /// The messages of the channel that the gateway knows by these ids: of the tenant or, since a gateway serves all of them and its id leads to one
 /// message of one, of whichever it is. An id that leads to several leads to none.
@@ -43,20 +45,32 @@ pub fn find(
             // Judged on the rows: SQLite takes an index that begins with the tenant for the better one.
             query = query.filter(o::tenant.concat("").eq(tenant.as_str()));
         }
-        query.select((o::id, o::tenant, o::provider_id, o::kind, o::state, o::invitation_id, o::account_id)).load(c)
+        query
+            .select((
+                o::id,
+                o::tenant,
+                o::provider_id,
+                o::kind,
+                o::state,
+                o::last_error,
+                o::invitation_id,
+                o::account_id,
+            ))
+            .load(c)
     })?;
     let taken: Vec<Taken> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
     let is_alone = |one: &&Taken| taken.iter().filter(|other| other.provider_id == one.provider_id).count() == 1;
     Ok(taken.iter().filter(is_alone).cloned().collect())
 }
 
-fn read((id, tenant, provider_id, kind, state, invitation, account): Row) -> Result<Taken, StorageError> {
+fn read((id, tenant, provider_id, kind, state, last_error, invitation, account): Row) -> Result<Taken, StorageError> {
     Ok(Taken {
         id: readable(MessageId::parse(&id), "message id")?,
         tenant: readable(TenantId::parse(&tenant).ok(), "tenant")?,
         provider_id: provider_id.unwrap_or_default(),
         kind: readable(Kind::parse(&kind), "message kind")?,
         state: readable(DeliveryState::parse(&state), "delivery state")?,
+        last_error,
         invitation: invitation.and_then(|id| InvitationId::parse(&id)),
         account: account.and_then(|id| AccountId::parse(&id)),
     })
@@ -71,7 +85,7 @@ pub enum Applied {
     ToOther,
 }
 
-/// Moves the message on; `None` when that is old news.
+/// Writes down what became of the message; `None` when more than that is known already, or it is not new.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -81,13 +95,28 @@ pub fn apply(
     receipt: &Receipt,
     now: Timestamp,
 ) -> Result<Option<Applied>, StorageError> {
-    let (from, Some(to)) = receipt.kind.transition() else { return Ok(None) };
-    let from = from.into_iter().map(DeliveryState::as_str);
-    let target = o::table
-        .filter(o::tenant.eq(message.tenant.as_str()).and(o::id.eq(message.id.to_string())))
-        .filter(o::state.eq_any(from));
-    let change = (o::state.eq(to.as_str()), o::last_error.eq(receipt.error()), o::updated_at.eq(now.millis()));
-    let listed_at: Option<Option<i64>> =
-        on_backend!(conn, |c| diesel::update(target).set(change).returning(o::listed_at).get_result(c).optional())?;
+    let this = o::tenant.eq(message.tenant.as_str()).and(o::id.eq(message.id.to_string()));
+    let change =
+        (o::state.eq(receipt.kind.state().as_str()), o::last_error.eq(receipt.error()), o::updated_at.eq(now.millis()));
+    let listed_at: Option<Option<i64>> = on_boxed!(conn, |c, Db| {
+        // `ReceiptKind::is_news` as a condition on the row.
+        let mut is_news: Box<dyn BoxableExpression<o::table, Db, SqlType = Bool>> =
+            Box::new(o::state.eq(DeliveryState::Sent.as_str()));
+        for outweighed in receipt.kind.outweighs() {
+            let is_in_state = o::state.eq(outweighed.state().as_str());
+            is_news = match outweighed {
+                ReceiptKind::Delivered => Box::new(is_news.or(is_in_state)),
+                bounce => {
+                    let error = o::last_error.like(format!("{}%", bounce.as_str())).assume_not_null();
+                    Box::new(is_news.or(is_in_state.and(error)))
+                }
+            };
+        }
+        diesel::update(o::table.filter(this).filter(is_news))
+            .set(change)
+            .returning(o::listed_at)
+            .get_result(c)
+            .optional()
+    })?;
     Ok(listed_at.map(|listed_at| if listed_at.is_some() { Applied::ToCurrent } else { Applied::ToOther }))
 }

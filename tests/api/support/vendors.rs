@@ -51,7 +51,7 @@ impl Vendors {
         Settings { sections: sections.leak(), ..Settings::default() }
     }
 
-    /// What the vendor says of the message: `delivered`, `bounced` for good, or `suppressed`.
+    /// What the vendor says of the message: `delivered`, `bounced` for good, or `suppressed`; `SendGrid` also `soft`, `rejected`, `complained`.
     pub(crate) fn event(vendor: &str, id: &str, what: &str) -> String {
         let bounced = what != "delivered";
         let is_listed = what == "suppressed";
@@ -62,6 +62,11 @@ impl Vendors {
             }
             "twilio" => return format!("MessageSid={id}&MessageStatus=delivered&To=%2B94771234567"),
             "sendgrid" if is_listed => json!([{"event": "dropped", "reason": "Bounced Address", "sg_message_id": id}]),
+            "sendgrid" if what == "soft" => json!([{"event": "bounce", "type": "blocked", "sg_message_id": id}]),
+            "sendgrid" if what == "rejected" => {
+                json!([{"event": "dropped", "reason": "Spam Content", "sg_message_id": id}])
+            }
+            "sendgrid" if what == "complained" => json!([{"event": "spamreport", "sg_message_id": id}]),
             "sendgrid" if bounced => {
                 json!([{"event": "bounce", "status": "5.1.1", "sg_message_id": format!("{id}.recvd-5f7"), "email": "alex@example.com",
                         "reason": "550 alex@example.com: no such user"}])
