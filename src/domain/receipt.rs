@@ -2,6 +2,8 @@
 //!
 //! Reports come twice, late and in any order. The one that weighs most counts, whenever it came, so that the same reports end the same.
 
+use super::ids::TenantId;
+use super::invitation::Channel;
 use super::message::DeliveryState;
 use super::text::{one_line, text_enum};
 
@@ -58,6 +60,16 @@ impl ReceiptKind {
     }
 }
 
+/// Where a report was posted to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The tenant that the route names; without one, any tenant's messages are meant.
+    pub tenant: Option<TenantId>,
+    pub channel: Channel,
+    pub provider: String,
+    pub request_id: Option<String>,
+}
+
 /// One report. Holds no address and none of the vendor's words but a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -78,6 +90,12 @@ impl Receipt {
             !code.is_empty() && code.len() <= CODE_MAX && code.bytes().all(is_code_char)
         };
         Some(Self { provider_id: provider_id.to_owned(), kind, code: code.filter(is_code).map(str::to_owned) })
+    }
+
+    /// The vendor's or the mail server's code.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
     /// What is written down as the delivery's error: the kind, and the code if there is one. `None` when it arrived.

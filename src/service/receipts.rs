@@ -11,7 +11,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use super::error::CallbackRefusal;
 use super::{Actor, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::ids::TenantId;
-use crate::domain::invitation::{Channel, Invitation};
+use crate::domain::invitation::Invitation;
+pub use crate::domain::receipt::Place;
 use crate::domain::receipt::{Receipt, ReceiptKind};
 use crate::domain::time::Timestamp;
 pub use crate::gateway::receipts::Posted;
@@ -19,20 +20,24 @@ use crate::gateway::receipts::{Refused, Reported, WINDOW};
 use crate::storage::audit::{Event, record};
 use crate::storage::idempotency::{self, Reservation};
 use crate::storage::receipts::{self, Applied, Taken};
-use crate::storage::{Connection, StorageError, fallbacks, invitations};
+use crate::storage::{Connection, StorageError, early_receipts, fallbacks, invitations};
 
 /// How many reports one transaction takes.
 const BATCH: usize = 100;
+/// How many early ones a sweep takes.
+const SWEPT: i64 = 100;
+/// How long a report waits for its message: longer than it takes to hand one over, and to do that again after a crash.
+const EARLY_KEPT: Duration = Duration::from_mins(10);
 /// When a vendor may come again with what could not be judged.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// Where a report was posted to.
-pub struct Place {
-    /// The tenant that the route names; without one, any tenant's messages are meant.
-    pub tenant: Option<TenantId>,
-    pub channel: Channel,
-    pub provider: String,
-    pub request_id: Option<String>,
+/// What a batch comes to.
+#[derive(Default)]
+struct Sorted {
+    /// Reports that may change something, with their messages, in the order in which any transaction takes those.
+    news: Vec<(Taken, Receipt)>,
+    /// Reports on messages that are not known yet, but may be in a moment: the gateway was faster than we were to write its answer down.
+    early: Vec<Receipt>,
 }
 
 impl Service {
@@ -48,21 +53,42 @@ impl Service {
             return self.take_once(&place, receipts, &once).await;
         }
         for batch in receipts.chunks(BATCH) {
-            let news = self.news(&place, batch.to_vec()).await?;
-            if news.is_empty() {
+            let sorted = self.sort(&place, batch.to_vec()).await?;
+            if sorted.news.is_empty() && sorted.early.is_empty() {
                 continue;
             }
             let place = Arc::clone(&place);
-            self.store.write(move |conn| take(conn, &place, &news)).await?;
+            self.store.write(move |conn| settle(conn, &place, &sorted)).await?;
             self.wake.notify_one();
         }
         Ok(())
     }
 
-    /// The reports that change something as far as is seen, with their messages: most of a gateway's calls need no write.
-    async fn news(&self, place: &Arc<Place>, batch: Vec<Receipt>) -> ServiceResult<Vec<(Taken, Receipt)>> {
+    /// As far as is seen: most of a gateway's calls need no write.
+    async fn sort(&self, place: &Arc<Place>, batch: Vec<Receipt>) -> ServiceResult<Sorted> {
         let place = Arc::clone(place);
-        self.store.read(move |conn| Ok::<_, ServiceError>(news(conn, &place, &batch)?)).await
+        self.store.read(move |conn| Ok::<_, ServiceError>(sort(conn, &place, &batch)?)).await
+    }
+
+    /// Takes the reports that came before their messages, now that those are known, and forgets the ones that nothing became of. Part of the
+    /// sweep, so that it does not matter what was written down when.
+    pub(super) async fn take_early_receipts(&self) -> ServiceResult<usize> {
+        let matched = self.store.read(|conn| early_receipts::matched(conn, SWEPT)).await?;
+        let taken = matched.len();
+        for (place, receipt) in matched {
+            let settled = self.store.write(move |conn| {
+                let Sorted { news, .. } = sort(conn, &place, std::slice::from_ref(&receipt))?;
+                take(conn, &place, &news)?;
+                Ok::<_, ServiceError>(early_receipts::forget(conn, &place, &receipt)?)
+            });
+            settled.await?;
+            self.wake.notify_one();
+        }
+        let forgotten = self.store.write(|conn| {
+            let until = conn.now()?.before(EARLY_KEPT);
+            early_receipts::forget_old(conn, until)
+        });
+        Ok(taken + forgotten.await?)
     }
 
     /// As its signature does not cover what it reports, such a call counts only the first time, whatever it says then.
@@ -76,8 +102,8 @@ impl Service {
             if !idempotency::reserve(conn, &reservation, &[], (now, until))? {
                 return Ok(());
             }
-            let news = news(conn, &place, &receipts)?;
-            take(conn, &place, &news)
+            let sorted = sort(conn, &place, &receipts)?;
+            settle(conn, &place, &sorted)
         });
         taken.await?;
         self.wake.notify_one();
@@ -95,13 +121,13 @@ fn refusal(refused: Refused) -> ServiceError {
     Refusal::Callback(refusal).into()
 }
 
-/// The reports that may change something, with their messages, in the order in which any transaction takes those.
-fn news(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Vec<(Taken, Receipt)>, StorageError> {
+fn sort(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Sorted, StorageError> {
     let ids: Vec<&str> = batch.iter().map(|receipt| receipt.provider_id.as_str()).collect();
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Sorted::default());
     }
-    let known = receipts::find(conn, place.tenant.as_ref(), place.channel, &ids)?;
+    let mut known = receipts::find(conn, place.tenant.as_ref(), place.channel, &ids)?;
+    let early = early(conn, place, batch, &mut known)?;
     let of = |receipt: &Receipt| {
         let taken = known.iter().find(|taken| taken.provider_id == receipt.provider_id)?;
         let is_news = receipt.kind.is_news(taken.state, taken.last_error.as_deref());
@@ -109,7 +135,37 @@ fn news(conn: &mut Connection, place: &Place, batch: &[Receipt]) -> Result<Vec<(
     };
     let mut news: Vec<_> = batch.iter().filter_map(of).collect();
     news.sort_by_key(|(taken, _)| *taken.id.as_bytes());
-    Ok(news)
+    Ok(Sorted { news, early })
+}
+
+/// The reports whose message is not among those known, if it may become known. Looks for it again: what is written down between the question
+/// whether messages are under way and the search is found by the search.
+fn early(
+    conn: &mut Connection,
+    place: &Place,
+    batch: &[Receipt],
+    known: &mut Vec<Taken>,
+) -> Result<Vec<Receipt>, StorageError> {
+    let unknown = |known: &[Taken]| -> Vec<Receipt> {
+        let is_known = |receipt: &&Receipt| known.iter().any(|taken| taken.provider_id == receipt.provider_id);
+        batch.iter().filter(|receipt| !is_known(receipt)).cloned().collect()
+    };
+    let candidates = unknown(known);
+    if candidates.is_empty() || !early_receipts::are_expected(conn, place)? {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = candidates.iter().map(|receipt| receipt.provider_id.as_str()).collect();
+    known.extend(receipts::find(conn, place.tenant.as_ref(), place.channel, &ids)?);
+    Ok(unknown(known))
+}
+
+fn settle(conn: &mut Connection, place: &Place, sorted: &Sorted) -> ServiceResult<()> {
+    take(conn, place, &sorted.news)?;
+    if !sorted.early.is_empty() {
+        let now = conn.now()?;
+        early_receipts::keep(conn, place, &sorted.early, now)?;
+    }
+    Ok(())
 }
 
 fn take(conn: &mut Connection, place: &Place, news: &[(Taken, Receipt)]) -> ServiceResult<()> {

@@ -29,6 +29,7 @@ impl Service {
         for invitation in stranded {
             settled += usize::from(self.settle_stranded(invitation).await?);
         }
+        settled += self.take_early_receipts().await?;
         settled += self.fall_back().await?;
         settled += self.purge_bulk_jobs().await?;
         Ok(settled + self.purge().await?)

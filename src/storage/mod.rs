@@ -12,6 +12,7 @@ pub mod checks;
 pub(crate) mod connection;
 pub mod deliveries;
 pub mod diagnosis;
+pub mod early_receipts;
 pub mod error;
 pub mod events;
 pub mod fallbacks;

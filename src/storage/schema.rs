@@ -197,6 +197,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    early_receipt (provider, provider_id, kind) {
+        provider -> Text,
+        provider_id -> Text,
+        kind -> Text,
+        channel -> Text,
+        tenant -> Nullable<Text>,
+        code -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        received_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     tenant_settings,
     account,
@@ -206,5 +219,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_event,
     idempotency,
     bulk_job,
-    bulk_row
+    bulk_row,
+    early_receipt
 );

@@ -51,6 +51,7 @@ mod metrics;
 mod outbound;
 mod own_words;
 mod receipts;
+mod receipts_early;
 mod receipts_order;
 mod receipts_vendors;
 mod reconcile;
