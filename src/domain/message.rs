@@ -29,16 +29,6 @@ text_enum!(
     }
 );
 
-/// What waits to be carried out on a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    pub channel: Channel,
-    /// Rows that are due.
-    pub due: u32,
-    /// For how long the oldest of them has been.
-    pub lag: Duration,
-}
-
 impl Kind {
     /// The message that carries the secret.
     #[must_use]
@@ -218,6 +208,16 @@ impl DeliveryStatus {
             [false, false] => None,
         })
     }
+}
+
+/// What waits to be carried out on a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    pub channel: Channel,
+    /// Rows that are due.
+    pub due: u32,
+    /// For how long the oldest of them has been.
+    pub lag: Duration,
 }
 
 /// What a message says; sealed while it waits, wiped once it is sent.

@@ -73,6 +73,11 @@ impl Service {
     /// Takes the reports that came before their messages, now that those are known, and forgets the ones that nothing became of. Part of the
     /// sweep, so that it does not matter what was written down when.
     pub(super) async fn take_early_receipts(&self) -> ServiceResult<usize> {
+        let forgotten = self.store.write(|conn| {
+            let until = conn.now()?.before(EARLY_KEPT);
+            early_receipts::forget_old(conn, until)
+        });
+        let forgotten = forgotten.await?;
         let matched = self.store.read(|conn| early_receipts::matched(conn, SWEPT)).await?;
         let taken = matched.len();
         for (place, receipt) in matched {
@@ -84,11 +89,7 @@ impl Service {
             settled.await?;
             self.wake.notify_one();
         }
-        let forgotten = self.store.write(|conn| {
-            let until = conn.now()?.before(EARLY_KEPT);
-            early_receipts::forget_old(conn, until)
-        });
-        Ok(taken + forgotten.await?)
+        Ok(forgotten + taken)
     }
 
     /// As its signature does not cover what it reports, such a call counts only the first time, whatever it says then.
