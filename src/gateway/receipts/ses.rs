@@ -40,7 +40,7 @@ impl Ses {
 
 /// Types and fields: <https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>; notifications of an identity have
 /// another name for the type.
-fn receipt(event: &Value) -> Option<Receipt> {
+pub(super) fn receipt(event: &Value) -> Option<Receipt> {
     let at = |pointer| text(event, pointer);
     let (kind, code) = match at("/eventType").or_else(|| at("/notificationType"))?.as_str() {
         "Delivery" => (ReceiptKind::Delivered, None),

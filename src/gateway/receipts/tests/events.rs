@@ -171,3 +171,27 @@ fn postmark_has_many_kinds_of_bounces() {
         assert_eq!(read(record, ""), [], "{record}");
     }
 }
+
+#[test]
+fn of_ses_what_it_goes_on_trying_is_no_bounce() {
+    use ReceiptKind as R;
+    let read = |event: Value| told(Reported::all(ses::receipt(&event)));
+    let of = |kind: &str| read(json!({"eventType": kind, "mail": {"messageId": "ses-1"}}));
+    let bounced = |kind: &str, subtype: &str| {
+        read(json!({"notificationType": "Bounce", "mail": {"messageId": "ses-1"},
+                    "bounce": {"bounceType": kind, "bounceSubType": subtype}}))
+    };
+    assert_eq!(of("Delivery"), one("ses-1", R::Delivered, None));
+    assert_eq!(of("Reject"), one("ses-1", R::Rejected, Some("rejected")));
+    assert_eq!(of("Rendering Failure"), one("ses-1", R::Rejected, Some("rejected")));
+    assert_eq!(of("Complaint"), one("ses-1", R::Complained, Some("complained")));
+    assert_eq!(bounced("Permanent", "NoEmail"), one("ses-1", R::HardBounce, Some("hard_bounce:NoEmail")));
+    let listed = bounced("Permanent", "OnAccountSuppressionList");
+    assert_eq!(listed, one("ses-1", R::Suppressed, Some("suppressed:OnAccountSuppressionList")));
+    // These come when SES has given up, and for answering machines, after the delivery.
+    assert_eq!(bounced("Transient", "MailboxFull"), one("ses-1", R::SoftBounce, Some("soft_bounce:MailboxFull")));
+    assert_eq!(bounced("Undetermined", "Undetermined"), one("ses-1", R::SoftBounce, Some("soft_bounce:Undetermined")));
+    for other in ["DeliveryDelay", "Send", "Open", "Click", "Subscription", "New"] {
+        assert_eq!(of(other), [], "{other}");
+    }
+}
