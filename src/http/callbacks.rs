@@ -44,7 +44,7 @@ pub(super) fn credentials() -> impl Iterator<Item = (&'static str, SecuritySchem
 ///
 /// For the gateways that messages go out by, as `docs/receipts.md` says. Where the path names no tenant, messages of all tenants are meant.
 /// The signature is checked first, as that vendor makes it; those of Mailgun and of Amazon SNS (`ses`) are in the body. Reports that come
-/// twice, late, in another order, on messages that are not known here or of a kind that is not known change nothing, and are answered with 200.
+/// twice or late, on messages that are not known here or of a kind that is not known change nothing, and are answered with 200.
 #[utoipa::path(
     tag = "callbacks",
     params(

@@ -12,19 +12,19 @@ use crate::domain::invitation::Channel;
 use crate::domain::receipt::{Place, Receipt, ReceiptKind};
 use crate::domain::time::Timestamp;
 
-/// At most so many are kept: they are all of one moment, and a gateway that is shared may report on more messages of others.
+/// At most so many are kept, the youngest: a gateway that is shared may report on more messages of others, and what is ours does not wait long.
 const KEPT_MAX: i64 = 10_000;
 
-/// Whether a message is being handed over that a report may be about whose message is not known.
+/// Whether a message is being handed over, or may have been taken without our knowing it: a report on one that is not known may be on that.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn are_expected(conn: &mut Connection, place: &Place) -> Result<bool, StorageError> {
-    // As in the partial index: a value that is bound would not be found by it.
-    let sending = sql::<Bool>("outbox.state = 'sending'");
+    // As in the partial index: values that are bound would not be found by it.
+    let was_tried = sql::<Bool>("outbox.attempts > 0 AND outbox.state IN ('ready', 'sending')");
     Ok(on_boxed!(conn, |c, Db| {
         let mut query =
-            o::table.filter(sending).filter(o::channel.eq(place.channel.as_str())).select(o::id).into_boxed::<Db>();
+            o::table.filter(was_tried).filter(o::channel.eq(place.channel.as_str())).select(o::id).into_boxed::<Db>();
         if let Some(tenant) = &place.tenant {
             query = query.filter(o::tenant.concat("").eq(tenant.as_str()));
         }
@@ -33,32 +33,38 @@ pub fn are_expected(conn: &mut Connection, place: &Place) -> Result<bool, Storag
     .is_some())
 }
 
-/// Keeps a report for a while. One that is repeated is kept once, and none beyond the limit.
+/// Keeps reports for a while. One that is repeated is kept once; beyond the limit the oldest are forgotten.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn keep(conn: &mut Connection, place: &Place, receipts: &[Receipt], now: Timestamp) -> Result<(), StorageError> {
-    let kept: i64 = on_backend!(conn, |c| e::table.count().get_result(c))?;
-    let room = usize::try_from(KEPT_MAX.saturating_sub(kept)).unwrap_or(0);
-    if receipts.len() > room {
-        tracing::warn!(provider = place.provider, "too many reports came before their messages; some are lost");
-    }
-    for receipt in receipts.iter().take(room) {
+    for receipt in receipts {
         let values = (
-            (
-                e::provider.eq(&place.provider),
-                e::provider_id.eq(&receipt.provider_id),
-                e::kind.eq(receipt.kind.as_str()),
-            ),
-            (e::channel.eq(place.channel.as_str()), e::tenant.eq(place.tenant.as_ref().map(TenantId::as_str))),
-            (e::code.eq(receipt.code()), e::request_id.eq(&place.request_id), e::received_at.eq(now.millis())),
+            (e::provider.eq(&place.provider), e::provider_id.eq(&receipt.provider_id)),
+            (e::kind.eq(receipt.kind.as_str()), e::code.eq(receipt.code())),
+            (e::channel.eq(place.channel.as_str()), e::tenant.eq(tenant_of(place))),
+            (e::request_id.eq(&place.request_id), e::received_at.eq(now.millis())),
         );
         on_backend!(conn, |c| diesel::insert_into(e::table).values(values).on_conflict_do_nothing().execute(c))?;
+    }
+    let oldest_too_many = e::table.order(e::received_at.desc()).offset(KEPT_MAX).limit(1).select(e::received_at);
+    let too_old: Option<i64> = on_backend!(conn, |c| oldest_too_many.first(c).optional())?;
+    if let Some(too_old) = too_old {
+        tracing::warn!(
+            provider = place.provider,
+            "too many reports came before their messages; the oldest are forgotten"
+        );
+        forget_old(conn, Timestamp::from_millis(too_old))?;
     }
     Ok(())
 }
 
-type Row = (String, String, String, String, Option<String>, Option<String>, Option<String>);
+/// As it stands in the key: `NULL` would equal nothing.
+fn tenant_of(place: &Place) -> &str {
+    place.tenant.as_ref().map_or("", TenantId::as_str)
+}
+
+type Row = (String, String, String, String, String, Option<String>, Option<String>);
 
 /// Those whose message is known by now, the oldest first.
 ///
@@ -78,7 +84,8 @@ pub fn matched(conn: &mut Connection, limit: i64) -> Result<Vec<(Place, Receipt)
 fn read(
     (provider, provider_id, kind, channel, tenant, code, request_id): Row,
 ) -> Result<(Place, Receipt), StorageError> {
-    let tenant = tenant.map(|tenant| readable(TenantId::parse(&tenant).ok(), "tenant")).transpose()?;
+    let named = Some(tenant).filter(|tenant| !tenant.is_empty());
+    let tenant = named.map(|tenant| readable(TenantId::parse(&tenant).ok(), "tenant")).transpose()?;
     let place = Place { tenant, channel: readable(Channel::parse(&channel), "channel")?, provider, request_id };
     let kind = readable(ReceiptKind::parse(&kind), "receipt kind")?;
     Ok((place, readable(Receipt::new(&provider_id, kind, code.as_deref()), "receipt")?))
@@ -89,7 +96,7 @@ fn read(
 /// # Errors
 /// [`StorageError`] when the database fails.
 pub fn forget(conn: &mut Connection, place: &Place, receipt: &Receipt) -> Result<(), StorageError> {
-    let this = e::table.find((&place.provider, &receipt.provider_id, receipt.kind.as_str()));
+    let this = e::table.find((&place.provider, &receipt.provider_id, receipt.kind.as_str(), tenant_of(place)));
     on_backend!(conn, |c| diesel::delete(this).execute(c))?;
     Ok(())
 }

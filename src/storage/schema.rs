@@ -198,12 +198,12 @@ diesel::table! {
 }
 
 diesel::table! {
-    early_receipt (provider, provider_id, kind) {
+    early_receipt (provider, provider_id, kind, tenant) {
         provider -> Text,
         provider_id -> Text,
         kind -> Text,
+        tenant -> Text,
         channel -> Text,
-        tenant -> Nullable<Text>,
         code -> Nullable<Text>,
         request_id -> Nullable<Text>,
         received_at -> BigInt,

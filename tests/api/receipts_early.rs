@@ -120,17 +120,42 @@ async fn the_path_of_a_tenant_keeps_what_may_be_of_its_messages_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_an_end_to_what_is_kept() {
+async fn what_a_gateway_may_have_taken_unheard_is_waited_for_as_well() {
+    let (app, vendors) = listening().await;
+    // Its answer is lost; asked again with the same id, it says what it said before.
+    app.gateway.answers("email", ResponseTemplate::new(504), 1).await;
+    let issued = app.try_issue(&app.user().await, json!({"lockAccount": false})).await.ok(201);
+    app.tick().await;
+    assert_eq!(status(&app, &issued).await, "queued");
+    vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
+    // The same vendor account calls us at two places.
+    let event = Vendors::event("sendgrid", "sg-1", "delivered");
+    app.send(vendors.call(&app, "/t/acme", "sendgrid", &event)).await.ok(200);
+    assert_eq!(kept(&app), 1, "acme has nothing under way");
+    app.next_id("email", "sg-1").await;
+    app.advance(Duration::from_mins(5));
+    app.work().await;
+    app.sweep().await;
+    assert_eq!((status(&app, &issued).await, kept(&app)), (json!("delivered"), 0));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_an_end_to_what_is_kept_and_the_oldest_go_first() {
     let app = TestApp::spawn().await;
-    let place = Place { tenant: None, channel: Channel::Email, provider: "sendgrid".to_owned(), request_id: None };
-    let receipt = |number: usize| Receipt::new(&format!("sg-{number}"), ReceiptKind::Delivered, None).unwrap();
-    let receipts: Vec<Receipt> = (0..10_001).map(receipt).collect();
     let store = app.store();
-    let keeping = store.write(move |conn| {
-        let now = conn.now()?;
-        early_receipts::keep(conn, &place, &receipts, now)
-    });
-    keeping.await.unwrap();
-    assert_eq!(kept(&app), 10_000);
+    for batch in 0..3_usize {
+        let keeping = store.write(move |conn| {
+            let place =
+                Place { tenant: None, channel: Channel::Email, provider: "sendgrid".to_owned(), request_id: None };
+            let receipt = |number| Receipt::new(&format!("{batch}-{number}"), ReceiptKind::Delivered, None).unwrap();
+            let receipts: Vec<Receipt> = (0..[3000, 7000, 1][batch]).map(receipt).collect();
+            let now = conn.now()?;
+            early_receipts::keep(conn, &place, &receipts, now)
+        });
+        keeping.await.unwrap();
+        app.advance(Duration::from_secs(1));
+    }
+    assert_eq!(kept(&app), 7001);
     app.finish().await;
 }

@@ -1,1 +1,2 @@
+DROP INDEX outbox_tried;
 DROP TABLE early_receipt;
