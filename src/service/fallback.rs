@@ -9,8 +9,9 @@ use super::{Alongside, Caller, Refusal, Service, ServiceError, ServiceResult};
 use crate::domain::fallback::Fallback;
 use crate::domain::invitation::Invitation;
 use crate::failpoint;
+use crate::storage::StorageError;
 use crate::storage::audit::Actor;
-use crate::storage::{StorageError, fallbacks};
+use crate::storage::fallbacks::{self, Claimed};
 
 /// How many one pass takes on.
 const BATCH: usize = 100;
@@ -39,9 +40,9 @@ impl Service {
     }
 
     /// False when it can't be said yet.
-    async fn follow(&self, claimed: Invitation) -> ServiceResult<bool> {
-        let caller = Caller { tenant: claimed.tenant.clone(), actor: Actor::system() };
-        let refusal = match self.send_by_fallback(&caller, &claimed).await {
+    async fn follow(&self, claimed: Claimed) -> ServiceResult<bool> {
+        let caller = Caller { tenant: claimed.invitation.tenant.clone(), actor: Actor::system() };
+        let refusal = match self.send_by_fallback(&caller, &claimed.invitation).await {
             Ok(()) => return Ok(true),
             Err(ServiceError::Refused(refusal)) => refusal,
             Err(failed) => return Err(failed),
@@ -51,7 +52,13 @@ impl Service {
             .write(move |conn| {
                 let now = conn.now()?;
                 if fallbacks::settle(conn, &claimed, outcome)? && outcome != Fallback::Moot {
-                    note(conn, &caller.actor, now, ("invitation.fallback_failed", outcome.as_str()), &claimed)?;
+                    note(
+                        conn,
+                        &caller.actor,
+                        now,
+                        ("invitation.fallback_failed", outcome.as_str()),
+                        &claimed.invitation,
+                    )?;
                 }
                 Ok::<_, StorageError>(())
             })

@@ -14,6 +14,14 @@ use crate::domain::fallback::Fallback;
 use crate::domain::invitation::{Invitation, Status};
 use crate::domain::time::Timestamp;
 
+/// One that is to be followed, held by whoever claimed it until its lease ends.
+#[derive(Clone)]
+pub struct Claimed {
+    pub invitation: Invitation,
+    /// End of the lease, by which the mark is known to be the one that was claimed.
+    until: Timestamp,
+}
+
 /// Marks the generation that `seen` is as one to be followed on the other channel, if the rules say so and none was before; false when not.
 ///
 /// # Errors
@@ -50,7 +58,7 @@ pub fn waive(conn: &mut Connection, seen: &Invitation) -> Result<(), StorageErro
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn claim(conn: &mut Connection, now: Timestamp) -> Result<Option<Invitation>, StorageError> {
+pub fn claim(conn: &mut Connection, now: Timestamp) -> Result<Option<Claimed>, StorageError> {
     // Written out as in the partial index: SQLite would not find it by values that are bound.
     let waits = sql::<Bool>("invitation.status = 'pending' AND invitation.fallback_due_at IS NOT NULL");
     let query = i::table
@@ -65,21 +73,24 @@ pub fn claim(conn: &mut Connection, now: Timestamp) -> Result<Option<Invitation>
     };
     let Some(id) = due else { return Ok(None) };
     let target = i::table.filter(i::id.eq(id));
+    let until = now.after(LEASE);
     let row: InvitationRow = on_backend!(conn, |c| diesel::update(target)
-        .set(i::fallback_due_at.eq(now.after(LEASE).millis()))
+        .set(i::fallback_due_at.eq(until.millis()))
         .returning(i::all_columns)
         .get_result(c))?;
-    row.read().map(Some)
+    Ok(Some(Claimed { invitation: row.read()?, until }))
 }
 
-/// Writes down why the one that was claimed was not made; false when somebody else has settled it, or a resend took its place.
+/// Writes down why the one that was claimed was not made; false when somebody else has settled it, a resend took its place, or the mark is another
+/// one by now.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
-pub fn settle(conn: &mut Connection, claimed: &Invitation, outcome: Fallback) -> Result<bool, StorageError> {
+pub fn settle(conn: &mut Connection, claimed: &Claimed, outcome: Fallback) -> Result<bool, StorageError> {
+    let Claimed { invitation, until } = claimed;
     let target = i::table
-        .filter(is_generation(&claimed.tenant, claimed.id, claimed.generation))
-        .filter(i::fallback.eq(Fallback::Due.as_str()));
+        .filter(is_generation(&invitation.tenant, invitation.id, invitation.generation))
+        .filter(i::fallback.eq(Fallback::Due.as_str()).and(i::fallback_due_at.eq(until.millis())));
     let rows = on_backend!(conn, |c| diesel::update(target)
         .set((i::fallback.eq(outcome.as_str()), i::fallback_due_at.eq(None::<i64>)))
         .execute(c))?;

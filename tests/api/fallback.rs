@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use invited::domain::fallback::Fallback;
 use invited::storage::fallbacks;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -368,6 +369,24 @@ async fn who_claimed_it_and_died_is_followed_by_another() {
     app.work().await;
     assert_eq!(sent(&app).await, (1, 0), "it is claimed");
     app.advance(Duration::from_secs(61));
+    app.work().await;
+    assert_eq!(sent(&app).await, (1, 1));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_wanted_anew_is_not_settled_by_whoever_had_claimed_it_before() {
+    let (app, vendors, _, _) = invited(BOTH, json!({})).await;
+    vendors.report(&app, "sendgrid", "sg-1", "soft").await.ok(200);
+    let store = app.store();
+    let claimed = store.write(|conn| {
+        let now = conn.now()?;
+        fallbacks::claim(conn, now)
+    });
+    let claimed = claimed.await.unwrap().unwrap();
+    vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
+    bounces(&app, &vendors).await;
+    assert!(!store.write(move |conn| fallbacks::settle(conn, &claimed, Fallback::Moot)).await.unwrap());
     app.work().await;
     assert_eq!(sent(&app).await, (1, 1));
     app.finish().await;
