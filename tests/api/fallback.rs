@@ -1,12 +1,11 @@
 //! The other channel: a message that did not reach the person is followed by one there, once, under the same budget and expiry.
 
-use std::sync::Arc;
+mod late;
+
 use std::time::Duration;
 
-use invited::domain::fallback::Fallback;
 use invited::storage::fallbacks;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use wiremock::ResponseTemplate;
 
 use crate::support::database::unique;
@@ -217,53 +216,6 @@ async fn when_no_try_is_left_no_new_code_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_arrived_after_all_is_not_followed_unless_it_comes_back() {
-    let (app, vendors, user, issued) = invited(BOTH, json!({})).await;
-    vendors.report(&app, "sendgrid", "sg-1", "soft").await.ok(200);
-    assert!(diagnosis(&app, &user).await.0.contains(&"fallback_due".to_owned()));
-    vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
-    assert!(!diagnosis(&app, &user).await.0.contains(&"fallback_due".to_owned()));
-    assert_nothing_followed(&app, &issued).await;
-    assert_eq!(sent(&app).await, (1, 0));
-    bounces(&app, &vendors).await;
-    app.work().await;
-    assert_eq!(sent(&app).await, (1, 1));
-    app.finish().await;
-
-    let (app, vendors, _, issued) = invited(BOTH, json!({})).await;
-    bounces(&app, &vendors).await;
-    vendors.report(&app, "sendgrid", "sg-1", "complained").await.ok(200);
-    assert_nothing_followed(&app, &issued).await;
-    assert_eq!(sent(&app).await, (1, 0), "it arrived, and was not wanted");
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sweep_that_had_claimed_it_makes_nothing_of_what_arrived_meanwhile() {
-    let (app, vendors) = listening(BOTH).await;
-    let user = app.user().await;
-    let known = json!({"username": user.username, "id": user.id, "email": user.email});
-    let issued = app.post("/v1/invitations", json!({"user": known, "lockAccount": false})).await.ok(201);
-    app.work().await;
-    vendors.report(&app, "sendgrid", "sg-1", "soft").await.ok(200);
-    // The directory is asked for the number, and the vendor calls before it answers.
-    let let_go = Arc::new(Notify::new());
-    app.directory.break_next("GET", Fault::Held(Arc::clone(&let_go)));
-    let asked = app.directory.calls().len();
-    let late = async {
-        while app.directory.calls().len() == asked {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
-        let_go.notify_one();
-    };
-    tokio::join!(app.sweep(), late);
-    assert_nothing_followed(&app, &issued).await;
-    assert_eq!(app.invitation(&issued["id"]).await["delivery"]["status"], "delivered");
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn of_many_reports_and_sweeps_at_once_one_message_follows() {
     let (app, vendors, user, _) = invited(BOTH, json!({})).await;
     futures_util::future::join_all((0..8).map(|_| bounces(&app, &vendors))).await;
@@ -369,24 +321,6 @@ async fn who_claimed_it_and_died_is_followed_by_another() {
     app.work().await;
     assert_eq!(sent(&app).await, (1, 0), "it is claimed");
     app.advance(Duration::from_secs(61));
-    app.work().await;
-    assert_eq!(sent(&app).await, (1, 1));
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_wanted_anew_is_not_settled_by_whoever_had_claimed_it_before() {
-    let (app, vendors, _, _) = invited(BOTH, json!({})).await;
-    vendors.report(&app, "sendgrid", "sg-1", "soft").await.ok(200);
-    let store = app.store();
-    let claimed = store.write(|conn| {
-        let now = conn.now()?;
-        fallbacks::claim(conn, now)
-    });
-    let claimed = claimed.await.unwrap().unwrap();
-    vendors.report(&app, "sendgrid", "sg-1", "delivered").await.ok(200);
-    bounces(&app, &vendors).await;
-    assert!(!store.write(move |conn| fallbacks::settle(conn, &claimed, Fallback::Moot)).await.unwrap());
     app.work().await;
     assert_eq!(sent(&app).await, (1, 1));
     app.finish().await;
