@@ -29,7 +29,8 @@ impl Worker {
             Err(error) => return Ok(self.directory_failed(claimed, &error)),
         };
         let step = sync_step(account.lock_reason.is_some(), account.hold, user.access);
-        if step == SyncStep::Lock && account.hold != Hold::Intended && !self.intend(&account, &user.id).await? {
+        let is_new = step == SyncStep::Lock && account.hold != Hold::Intended;
+        if is_new && !self.note(&account, Hold::Intended, &user.id).await? {
             return Ok(Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true });
         }
         failpoint::hit("lock.intended");
@@ -41,24 +42,30 @@ impl Worker {
         failpoint::hit("lock.applied");
         match changed {
             Ok(()) => self.confirm(claimed, account, user.id, step).await,
-            Err(error) => Ok(self.directory_failed(claimed, &error)),
+            Err(error) => {
+                if is_new && error.is_certain() {
+                    // The account was usable, and nothing of ours was applied: a lock that is found from now on is somebody else's.
+                    self.note(&account, Hold::None, &user.id).await?;
+                }
+                Ok(self.directory_failed(claimed, &error))
+            }
         }
     }
 
-    /// Writes down that we are about to lock; false when something else is wanted by now.
-    async fn intend(&self, account: &Account, user_id: &str) -> Result<bool, StorageError> {
+    /// Writes down whether we are about to lock; false when something else is wanted by now.
+    async fn note(&self, account: &Account, hold: Hold, user_id: &str) -> Result<bool, StorageError> {
         let (account, user_id) = (account.clone(), user_id.to_owned());
         self.0
             .store
             .write(move |conn| {
-                let intended = Observation {
+                let noted = Observation {
                     lock_reason: account.lock_reason,
-                    hold: Hold::Intended,
+                    hold,
                     directory: DirectorySync::Pending,
                     user_id: Some(&user_id),
                 };
                 let now = conn.now()?;
-                accounts::observe(conn, &account, &intended, now)
+                accounts::observe(conn, &account, &noted, now)
             })
             .await
     }

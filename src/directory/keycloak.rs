@@ -86,6 +86,10 @@ impl KeycloakDirectory {
         wanted: Option<LockReason>,
     ) -> Result<(), DirectoryError> {
         let mut whole = self.representation(store, &user.id).await?;
+        // There is no version to write under. Whoever disabled them since they were seen did that for reasons of their own.
+        if wanted.is_some() && user.is_active() && whole.get("enabled") == Some(&json!(false)) {
+            return Err(DirectoryError::Changed);
+        }
         set(&mut whole, "enabled", json!(wanted.is_none()));
         let response = self.put(self.users(store, &[&user.id])?, &whole).await?;
         judge(response, Kind::Write).map(drop)

@@ -98,6 +98,14 @@ pub enum DirectoryError {
     Unknown(&'static str),
 }
 
+impl DirectoryError {
+    /// Whether it is certain that nothing was applied.
+    #[must_use]
+    pub const fn is_certain(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+    }
+}
+
 /// The configured driver.
 pub enum Directory {
     /// WSO2 Identity Server, too.

@@ -117,6 +117,13 @@ impl Account {
             && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
     }
 
+    /// Whether the lock that was to end with an acceptance was lifted by somebody in the directory, so that there is nothing left to unlock.
+    #[must_use]
+    pub fn is_lifted_already(&self) -> bool {
+        matches!((self.directory, self.hold), (DirectorySync::Drifted, Hold::None))
+            && self.lock_reason.is_some_and(LockReason::ends_with_acceptance)
+    }
+
     /// What is left to do so that the account is locked for `reason`. An administrator's lock serves as well.
     #[must_use]
     pub fn lock_needed(&self, reason: LockReason) -> LockNeeded {

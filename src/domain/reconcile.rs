@@ -97,6 +97,17 @@ pub const fn judge(account: &Account, sighting: Sighting, relock: bool) -> Verdi
     }
 }
 
+/// What is known of the lock after a comparison. Once ours was found lifted there is none: one that is found later is somebody else's.
+#[must_use]
+pub const fn hold_after(account: &Account, verdict: Verdict) -> Hold {
+    match verdict {
+        Verdict::Freed | Verdict::Drifted(Difference::LockMissing) => Hold::None,
+        // Agreed upon though none was known to be ours: the directory says itself that it waits for the password.
+        Verdict::Agrees if account.lock_reason.is_some() && matches!(account.hold, Hold::None) => Hold::Held,
+        _ => account.hold,
+    }
+}
+
 /// Whether an account that agrees is compared again and again: it holds a lock, or somebody else's keeps a person from what awaits them.
 #[must_use]
 pub const fn is_watched(account: &Account) -> bool {

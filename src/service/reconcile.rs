@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use super::sync::enqueue_sync;
 use super::{Actor, Service, ServiceResult};
 use crate::directory::{DirectoryError, DirectoryUser};
-use crate::domain::account::{Account, DirectorySync, Hold};
+use crate::domain::account::{Account, DirectorySync};
 use crate::domain::ids::InvitationId;
 use crate::domain::invitation::Status;
-use crate::domain::reconcile::{Reconciliation, Sighting, Verdict, is_watched, judge, spared};
+use crate::domain::reconcile::{Reconciliation, Sighting, Verdict, hold_after, is_watched, judge, spared};
 use crate::domain::time::Timestamp;
 use crate::storage::audit::{Event, record};
 use crate::storage::checks::{self, Conclusion};
@@ -153,10 +153,10 @@ impl Comparison {
     fn conclusion(&self, verdict: Verdict, now: Timestamp) -> Conclusion {
         let claimed = &self.claimed;
         let failed = claimed.checks_failed.saturating_add(1);
+        let hold = hold_after(claimed, verdict);
         let directory = match verdict {
             Verdict::Agrees | Verdict::Freed => {
                 let check_after = (verdict == Verdict::Agrees && is_watched(claimed)).then_some(now);
-                let hold = if verdict == Verdict::Freed { Hold::None } else { claimed.hold };
                 return Conclusion { hold, directory: DirectorySync::Synced, check_after, checks_failed: 0 };
             }
             Verdict::Drifted(_) => DirectorySync::Drifted,
@@ -166,7 +166,7 @@ impl Comparison {
         };
         let spared = spared(claimed, verdict, self.interval, failed);
         let check_after = spared.map(|extra| now.after(extra));
-        Conclusion { hold: claimed.hold, directory, check_after, checks_failed: failed }
+        Conclusion { hold, directory, check_after, checks_failed: failed }
     }
 
     /// The entry in the audit trail; only what is new makes one.

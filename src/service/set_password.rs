@@ -311,7 +311,7 @@ impl Completion {
             return Ok(ours.and_then(|current| current.accepted_at));
         }
         let lifted = self.unlocked && account.unlocks_on_acceptance();
-        accounts::settle_acceptance(conn, &account, lifted, now)?;
+        accounts::settle_acceptance(conn, &account, lifted || account.is_lifted_already(), now)?;
         if self.unlocked && !lifted {
             // Something else was wanted of the lock meanwhile, which our unlocking may have undone.
             accounts::want_lock(conn, &account, account.lock_reason, now)?;

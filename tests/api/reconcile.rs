@@ -83,12 +83,28 @@ async fn a_lock_that_somebody_lifted_is_said_once_and_not_put_back() {
     assert_eq!(app.account(&user).await["locked"], true, "it is still wanted");
     assert!(codes(&app, &user).await.contains(&"directory_drifted".to_owned()));
 
-    app.directory.set_active("PRIMARY", &user.id, false).await;
-    assert_eq!(compared(&app, &user, 4 * DUE).await, "synced");
-    assert_eq!(noticed(&app), ["account.drifted lock_missing", "account.drift_ended "]);
     app.accept(&app.gateway.last_token().await).await;
     app.work().await;
-    assert!(is_active(&app, &user).await);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_disabled_after_our_lock_was_lifted_is_disabled_by_others() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    app.issue(&user, json!({"expiresInMinutes": 1440})).await;
+    app.directory.set_active("PRIMARY", &user.id, true).await;
+    assert_eq!(compared(&app, &user, DUE).await, "drifted");
+    app.directory.set_active("PRIMARY", &user.id, false).await;
+    assert_eq!(compared(&app, &user, 2 * DUE).await, "drifted");
+    let grant = app.redeem_token(&app.gateway.last_token().await).await.ok(200)["grant"].as_str().unwrap().to_owned();
+    app.set_password(&grant, PASSWORD).await.problem(403, "account_disabled");
+    app.work().await;
+    assert!(!is_active(&app, &user).await);
+    app.directory.set_active("PRIMARY", &user.id, true).await;
+    app.set_password(&grant, PASSWORD).await.ok(200);
+    app.work().await;
+    assert_eq!(app.account(&user).await["directory"], "synced");
     app.finish().await;
 }
 

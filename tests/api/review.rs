@@ -119,3 +119,44 @@ async fn a_directory_that_sees_changes_without_end_is_asked_with_growing_waits()
     assert_eq!(app.directory.patches().len(), 6);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_disabled_just_before_our_lock_is_left_disabled() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.try_issue(&user, json!({"user": user.known()})).await.ok(201);
+    // We have seen an active user and written down what we are about to do; the change comes first, and ours is refused for its version.
+    let let_go = Arc::new(Notify::new());
+    app.directory.break_next("PATCH", Fault::Held(Arc::clone(&let_go)));
+    let disable = async {
+        while app.directory.patches().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        app.directory.set_active("PRIMARY", &user.id, false).await;
+        let_go.notify_one();
+    };
+    tokio::join!(app.work(), disable);
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["status"], "pending");
+    let redeemed = app.redeem_token(&app.gateway.last_token().await).await.ok(200);
+    app.set_password(redeemed["grant"].as_str().unwrap(), PASSWORD).await.problem(403, "account_disabled");
+    assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], false);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_whose_answer_was_lost_is_known_to_be_ours() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.try_issue(&user, json!({"user": user.known()})).await.ok(201);
+    app.directory.break_next("PATCH", Fault::AppliedThen(500));
+    app.work().await;
+    app.advance(Duration::from_mins(5));
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["status"], "pending");
+    assert_eq!(app.directory.patches().len(), 1, "it was read again, and is as wanted");
+    app.accept(&app.gateway.last_token().await).await;
+    assert_eq!(app.directory.user("PRIMARY", &user.id).await["active"], true);
+    app.work().await;
+    app.finish().await;
+}

@@ -140,6 +140,15 @@ async fn a_lock_writes_the_whole_user_back() {
 }
 
 #[tokio::test]
+async fn whom_somebody_disabled_in_between_is_not_locked_by_us() {
+    let server = server_with(locked()).await;
+    let (directory, seen) = (directory(&server), user(&alex()));
+    let reason = Some(LockReason::PendingAskPassword);
+    let error = at_realm(|store| async move { directory.set_lock(store, &seen, reason).await }).await.unwrap_err();
+    assert!(matches!(error, DirectoryError::Changed) && written(&server).await.is_empty());
+}
+
+#[tokio::test]
 async fn the_password_goes_first_and_then_all_that_belongs_to_it_at_once() {
     let server = server_with(locked()).await;
     password_is_answered(&server, ResponseTemplate::new(204)).await;

@@ -96,6 +96,11 @@ fn what_was_never_confirmed_is_asked_for_again() {
 fn agreement_ends_a_drift_and_others_may_lift_their_own_lock() {
     let locked = Sighting::There(Access::Locked);
     assert_eq!(judge(&account(OURS, Hold::Held, DirectorySync::Drifted), locked, false), Verdict::Agrees);
+    // Ours was lifted: this one is not ours, unless the directory says what it is for.
+    let lifted = account(OURS, Hold::None, DirectorySync::Drifted);
+    assert_eq!(judge(&lifted, locked, true), Verdict::Drifted(Difference::LockedByOthers));
+    let again = judge(&lifted, Sighting::There(Access::LockedForPassword), false);
+    assert_eq!((again, hold_after(&lifted, again)), (Verdict::Agrees, Hold::Held));
     let foreign = account(None, Hold::Foreign, DirectorySync::Synced);
     assert_eq!(judge(&foreign, Sighting::There(Access::Usable), true), Verdict::Freed);
     assert_eq!(judge(&foreign, Sighting::Gone, false), Verdict::Gone, "somebody waits for the user");
@@ -125,4 +130,15 @@ fn waits_grow_up_to_six_hours_and_what_is_vain_has_an_end() {
     assert_eq!(spared(&watched, Verdict::Gone, MINUTE, 10), None);
     let done = account(None, Hold::None, DirectorySync::Drifted);
     assert_eq!(spared(&done, drifted, MINUTE, 10), None);
+}
+
+#[test]
+fn a_lock_that_was_found_lifted_is_not_held_any_more() {
+    let held = account(OURS, Hold::Held, DirectorySync::Synced);
+    let after = |access| hold_after(&held, judge(&held, Sighting::There(access), false));
+    assert_eq!(after(Access::Usable), Hold::None);
+    assert_eq!((after(Access::Locked), after(Access::Barred)), (Hold::Held, Hold::Held));
+    assert_eq!(hold_after(&held, Verdict::Unclear), Hold::Held);
+    let foreign = account(None, Hold::Foreign, DirectorySync::Synced);
+    assert_eq!(hold_after(&foreign, Verdict::Freed), Hold::None);
 }
