@@ -13,6 +13,8 @@ use crate::domain::time::Timestamp;
 
 /// A token is renewed this long before it ends.
 const MARGIN: Duration = Duration::from_secs(30);
+/// How long a failure stands for those who asked while it came about, and just after: each would wait for the whole deadline in its turn.
+const PAUSE: Duration = Duration::from_secs(10);
 /// Life of a token that tells none, in seconds.
 const DEFAULT_LIFE: u64 = 300;
 
@@ -43,7 +45,15 @@ pub enum TokenError {
 pub struct Tokens {
     grant: Grant,
     /// Held while a token is fetched, so that only one is.
-    cached: Mutex<Option<(Secret, Timestamp)>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A token, and until when it is used.
+    token: Option<(Secret, Timestamp)>,
+    /// The last failure, and until when nobody asks again.
+    failure: Option<(TokenError, Timestamp)>,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +65,7 @@ struct Answer {
 impl Tokens {
     #[must_use]
     pub fn new(grant: Grant) -> Self {
-        Self { grant, cached: Mutex::new(None) }
+        Self { grant, state: Mutex::default() }
     }
 
     /// A token that is good for a call now.
@@ -63,25 +73,37 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`] when there is none.
     pub async fn current(&self, client: &Client, now: Timestamp) -> Result<Secret, TokenError> {
-        let mut cached = self.cached.lock().await;
-        if let Some((token, until)) = &*cached
+        let mut state = self.state.lock().await;
+        if let Some((token, until)) = &state.token
             && *until > now
         {
             return Ok(token.clone());
         }
-        let (token, life) = self.fetch(client).await?;
-        *cached = Some((token.clone(), now.after(life.saturating_sub(MARGIN))));
-        Ok(token)
+        if let Some((error, until)) = state.failure
+            && until > now
+        {
+            return Err(error);
+        }
+        match self.fetch(client).await {
+            Ok((token, life)) => {
+                *state = State { token: Some((token.clone(), now.after(life.saturating_sub(MARGIN)))), failure: None };
+                Ok(token)
+            }
+            Err(error) => {
+                state.failure = Some((error, now.after(PAUSE)));
+                Err(error)
+            }
+        }
     }
 
     /// Lets the next call fetch another one.
     pub async fn forget(&self) {
-        *self.cached.lock().await = None;
+        self.state.lock().await.token = None;
     }
 
     /// As [`Tokens::forget`], unless another token has taken the place of the one that was refused.
     pub async fn forget_refused(&self, refused: &Secret) {
-        self.cached.lock().await.take_if(|(token, _)| token.expose() == refused.expose());
+        self.state.lock().await.token.take_if(|(token, _)| token.expose() == refused.expose());
     }
 
     async fn fetch(&self, client: &Client) -> Result<(Secret, Duration), TokenError> {
@@ -111,5 +133,37 @@ impl Tokens {
         let answer: Answer = serde_json::from_slice(&body).or(Err(TokenError::Unavailable))?;
         let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE));
         Ok((Secret::new(answer.access_token), life))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use serde_json::json;
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
+    use super::*;
+    use crate::outbound::Egress;
+
+    #[tokio::test]
+    async fn those_who_waited_for_a_token_in_vain_do_not_wait_again_one_by_one() {
+        let server = MockServer::start().await;
+        let silent = ResponseTemplate::new(200).set_delay(Duration::from_mins(1));
+        Mock::given(matchers::any()).respond_with(silent).up_to_n_times(1).mount(&server).await;
+        let token = ResponseTemplate::new(200).set_body_json(json!({"access_token": "token"}));
+        Mock::given(matchers::any()).respond_with(token).mount(&server).await;
+        let grant = Grant {
+            token_url: server.uri().parse().unwrap(),
+            client_id: "client".to_owned(),
+            client_secret: Secret::new("secret".to_owned()),
+            scope: None,
+            owner: None,
+        };
+        let (tokens, now) = (Tokens::new(grant), Timestamp::from_millis(1_000_000));
+        let client = Egress::default().client(Duration::from_millis(300)).unwrap();
+        let asked = join_all((0..8).map(|_| tokens.current(&client, now))).await;
+        assert!(asked.iter().all(|answer| matches!(answer, Err(TokenError::Unavailable))));
+        assert_eq!(server.received_requests().await.unwrap().len(), 1);
+        assert!(tokens.current(&client, now.after(PAUSE)).await.is_ok_and(|token| token.expose() == "token"));
     }
 }
