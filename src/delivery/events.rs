@@ -5,9 +5,9 @@ use std::time::Duration;
 use rand::seq::SliceRandom as _;
 use rand::{CryptoRng, RngExt as _};
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 
-use super::Worker;
+use super::{Worker, note_end};
 use crate::domain::account::Account;
 use crate::domain::invitation::Invitation;
 use crate::domain::time::Timestamp;
@@ -225,14 +225,6 @@ fn next_try(attempts: i64, now: Timestamp, wish: Option<Duration>, rng: &mut imp
     let wait = WAITS.get(usize::try_from(attempts.checked_sub(1)?).ok()?)?;
     let jittered = wait.mul_f64(rng.random_range(1.0..1.2));
     Some(now.after(wish.map_or(jittered, |wish| wish.max(jittered))))
-}
-
-fn note_end(ended: Result<Result<(), StorageError>, JoinError>) {
-    match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(error = %error, "an event could not be settled; its lease will lapse"),
-        Err(_) => tracing::error!("the telling of an event panicked; its lease will lapse"),
-    }
 }
 
 #[cfg(test)]

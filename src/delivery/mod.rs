@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -83,11 +84,19 @@ impl Worker {
         tokio::join!(messages, self.run_events(&nudge, poll, shutdown));
     }
 
+    /// A place is taken again as soon as it is free: who waits for a silent gateway keeps nobody else from being sent.
     async fn run_messages(&self, bell: &Notify, nudge: &Notify, poll: Duration, mut shutdown: watch::Receiver<bool>) {
+        let mut under_way = JoinSet::new();
         while !*shutdown.borrow() {
-            match self.tick().await {
-                Ok(worked) if worked > 0 => {
-                    nudge.notify_one();
+            while let Some(ended) = under_way.try_join_next() {
+                note_end(ended);
+                nudge.notify_one();
+            }
+            match self.claim(under_way.len()).await {
+                Ok((count, claimed)) if count > 0 => {
+                    for claimed in claimed {
+                        under_way.spawn(self.clone().work(claimed));
+                    }
                     continue;
                 }
                 Ok(_) => {}
@@ -96,8 +105,15 @@ impl Worker {
             tokio::select! {
                 () = bell.notified() => nudge.notify_one(),
                 () = tokio::time::sleep(poll) => {}
+                Some(ended) = under_way.join_next() => {
+                    note_end(ended);
+                    nudge.notify_one();
+                }
                 _ = shutdown.changed() => {}
             }
+        }
+        while let Some(ended) = under_way.join_next().await {
+            note_end(ended);
         }
     }
 
@@ -106,36 +122,31 @@ impl Worker {
     /// # Errors
     /// That the database failed.
     pub async fn tick(&self) -> Result<usize, StorageError> {
-        let limit = i64::from(self.0.concurrency);
-        let (count, claimed) = self
-            .0
-            .store
-            .write(move |conn| {
-                let claimed = outbox::claim(conn, limit)?;
-                Ok::<_, StorageError>((claimed.len(), remind::sift(conn, claimed)?))
-            })
-            .await?;
-        // Each in a task of its own: one that panics keeps its lease and is tried again, the others go on.
-        let tasks: Vec<_> = claimed
-            .into_iter()
-            .map(|claimed| {
-                let worker = self.clone();
-                tokio::spawn(async move { worker.work(claimed).await })
-            })
-            .collect();
-        for task in tasks {
-            match task.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(error = %error, "a delivery could not be settled; its lease will lapse");
-                }
-                Err(_) => tracing::error!("a delivery panicked; its lease will lapse"),
-            }
+        let (count, claimed) = self.claim(0).await?;
+        let mut under_way: JoinSet<_> = claimed.into_iter().map(|claimed| self.clone().work(claimed)).collect();
+        while let Some(ended) = under_way.join_next().await {
+            note_end(ended);
         }
         Ok(count)
     }
 
-    async fn work(&self, claimed: Claimed) -> Result<(), StorageError> {
+    /// As many as there is room for beside those under way; with the number of those that were looked at.
+    async fn claim(&self, under_way: usize) -> Result<(usize, Vec<Claimed>), StorageError> {
+        let room = usize::from(self.0.concurrency).saturating_sub(under_way);
+        if room == 0 {
+            return Ok((0, Vec::new()));
+        }
+        let limit = i64::try_from(room).unwrap_or(1);
+        self.0
+            .store
+            .write(move |conn| {
+                let claimed = outbox::claim(conn, limit)?;
+                Ok((claimed.len(), remind::sift(conn, claimed)?))
+            })
+            .await
+    }
+
+    async fn work(self, claimed: Claimed) -> Result<(), StorageError> {
         failpoint::hit("deliver.claimed");
         let done = if claimed.attempts > retry::MAX_ATTEMPTS {
             Done::GivenUp { code: "gave_up".to_owned() }
@@ -222,4 +233,15 @@ fn audit(
     let event =
         Event { event, tenant: &claimed.tenant, invitation: claimed.invitation, account: claimed.account, detail };
     record(conn, &Actor::system(), now, &event)
+}
+
+/// How the work on a row ended. One that panics keeps its lease and is tried again, the others go on.
+fn note_end(ended: Result<Result<(), StorageError>, JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(error = %error, "a row of the outbox could not be settled; its lease will lapse");
+        }
+        Err(_) => tracing::error!("the work on a row of the outbox panicked; its lease will lapse"),
+    }
 }

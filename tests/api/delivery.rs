@@ -1,8 +1,10 @@
 //! What reaches the gateways, how often, and what is left behind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
 use wiremock::ResponseTemplate;
 
 use crate::support::{PASSWORD, Settings, TestApp};
@@ -368,4 +370,28 @@ async fn a_new_invitation_replaces_the_old_one_when_asked() {
     assert_eq!((&app.invitation(&new["id"]).await["status"], new.get("secret")), (&json!("pending"), None::<&Value>));
     app.redeem_token(&app.gateway.last_token().await).await.ok(200);
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_silent_gateway_keeps_nobody_else_from_being_sent() {
+    let app = TestApp::spawn().await;
+    app.gateway.answers("sms", ResponseTemplate::new(202).set_delay(Duration::from_millis(2500)), 1).await;
+    let text = app.try_issue(&app.user().await, json!({"method": "sms_otp", "lockAccount": false})).await.ok(201);
+    let (stop, stopped) = watch::channel(false);
+    let running = tokio::spawn(app.worker().run(Arc::new(Notify::new()), Duration::from_millis(20), stopped));
+    reached(&app, "sms").await;
+    app.try_issue(&app.user().await, json!({"lockAccount": false})).await.ok(201);
+    reached(&app, "email").await;
+    assert_eq!(app.invitation(&text["id"]).await["delivery"]["status"], "sending");
+    // What is under way is finished first.
+    stop.send_replace(true);
+    running.await.unwrap();
+    assert_eq!(app.invitation(&text["id"]).await["delivery"]["status"], "sent");
+    app.finish().await;
+}
+
+async fn reached(app: &TestApp, channel: &str) {
+    while app.gateway.received(channel).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
