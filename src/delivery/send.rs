@@ -14,8 +14,8 @@ use crate::storage::outbox::Claimed;
 use crate::storage::templates::{self as stored, StoredTemplate};
 use crate::templates::{self, Rendered};
 
-/// When a gateway that refuses us is tried again: only an operator can mend that.
-const MISCONFIGURED_RETRY: Duration = Duration::from_mins(1);
+/// When a gateway or directory that refuses us is tried again: only an operator can mend that.
+pub(super) const MISCONFIGURED_RETRY: Duration = Duration::from_mins(1);
 
 /// What the code begins with of a message that was not tried, since its gateway failed too often lately.
 pub(super) const HELD: &str = "circuit_open:";
@@ -90,7 +90,7 @@ impl Worker {
     }
 
     /// The try says nothing of the message: it waits for as long as it makes sense, and is never given up for that.
-    fn postpone(&self, claimed: &Claimed, code: String, wait: Duration) -> Done {
+    pub(super) fn postpone(&self, claimed: &Claimed, code: String, wait: Duration) -> Done {
         match retry::postpone(self.now(), wait, claimed.expires_at, &mut crate::entropy::rng()) {
             retry::Decision::Retry(at) => Done::Retry { at, code, counts: false },
             retry::Decision::GiveUp(reason) => Done::GivenUp { code: format!("{reason}:{code}") },

@@ -3,6 +3,7 @@
 //! What is wanted is read anew at each try, so a stale row repeated late does no harm. Before an active account is locked the
 //! intention is written down: a lock found after a crash is then known to be ours. A lock that was there before is left alone.
 
+use super::send::MISCONFIGURED_RETRY;
 use super::{Done, Worker, audit};
 use crate::directory::DirectoryError;
 use crate::domain::account::{Account, DirectorySync, Hold, SyncStep, sync_step};
@@ -114,6 +115,10 @@ impl Worker {
         tracing::warn!(message.id = %claimed.id, error = %error, "the directory does not agree yet");
         match error {
             DirectoryError::NotFound | DirectoryError::NoSuchStore => Done::GivenUp { code: "user_gone".to_owned() },
+            error if error.is_misconfigured() => {
+                tracing::error!("the directory refuses our credential");
+                self.postpone(claimed, "directory_unauthorized".to_owned(), MISCONFIGURED_RETRY)
+            }
             // Somebody was faster: look again at once, unless that happens all the time.
             DirectoryError::Changed if claimed.attempts < AT_ONCE => {
                 Done::Retry { at: self.now(), code: "changed".to_owned(), counts: true }

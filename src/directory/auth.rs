@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::{Client, RequestBuilder};
 use url::Url;
 
-use super::DirectoryError;
+use super::{DirectoryError, UNAUTHORIZED};
 use crate::clock::Clock;
 use crate::domain::secret::Secret;
 use crate::outbound::token::{Grant, TokenError, Tokens};
@@ -72,9 +72,8 @@ impl Credentials {
         let token = tokens.current(&self.client, self.clock.now()).await;
         token.map(Some).map_err(|error| match error {
             TokenError::Proxy(fault) => DirectoryError::NotApplied(fault.code()),
-            TokenError::Refused | TokenError::Unreachable | TokenError::Unavailable => {
-                DirectoryError::NotApplied("token_endpoint")
-            }
+            TokenError::Refused => DirectoryError::NotApplied(UNAUTHORIZED),
+            TokenError::Unreachable | TokenError::Unavailable => DirectoryError::NotApplied("token_endpoint"),
         })
     }
 

@@ -7,9 +7,9 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use url::Url;
 
-use super::DirectoryError;
 use super::address::BaseUrl;
 use super::auth::{Credential, Credentials, Fetched};
+use super::{DirectoryError, UNAUTHORIZED};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
 use crate::metrics::Metrics;
@@ -119,7 +119,7 @@ impl Caller {
             }
             token = self.credentials.renewed(token).await?;
         }
-        Err(DirectoryError::NotApplied("unauthorized"))
+        Err(DirectoryError::NotApplied(UNAUTHORIZED))
     }
 
     async fn send_once(&self, call: &Call<'_>, token: &Fetched) -> Result<Response, DirectoryError> {
@@ -161,7 +161,7 @@ pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, Director
         status if status.is_success() => Ok(response),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(DirectoryError::NotFound),
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Err(DirectoryError::Changed),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied("unauthorized")),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied(UNAUTHORIZED)),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DirectoryError::NotApplied(ProxyFault::Unauthorized.code())),
         StatusCode::TOO_MANY_REQUESTS => Err(DirectoryError::NotApplied("throttled")),
         status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),

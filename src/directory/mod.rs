@@ -16,6 +16,7 @@ use crate::domain::contact::{Email, Phone};
 use crate::domain::ids::{UserStore, Username};
 use crate::domain::invitation::Channel;
 use crate::domain::secret::Password;
+use crate::outbound::ProxyFault;
 
 pub use address::BaseUrl;
 pub use auth::Credential;
@@ -98,7 +99,16 @@ pub enum DirectoryError {
     Unknown(&'static str),
 }
 
+/// Our credential is refused.
+pub(crate) const UNAUTHORIZED: &str = "unauthorized";
+
 impl DirectoryError {
+    /// Whether it is our credential that is refused: every call would meet that, and only an operator can mend it.
+    #[must_use]
+    pub fn is_misconfigured(&self) -> bool {
+        matches!(self, Self::NotApplied(code) if [UNAUTHORIZED, ProxyFault::Unauthorized.code()].contains(code))
+    }
+
     /// Whether it is certain that nothing was applied.
     #[must_use]
     pub const fn is_certain(&self) -> bool {

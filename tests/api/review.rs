@@ -160,3 +160,20 @@ async fn a_lock_whose_answer_was_lost_is_known_to_be_ours() {
     app.work().await;
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_refuses_our_credential_ends_no_invitation() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.try_issue(&user, json!({"user": user.known()})).await.ok(201);
+    for _ in 0..30 {
+        app.directory.break_next("GET", Fault::Status(401));
+        app.work().await;
+        app.advance(Duration::from_secs(100));
+    }
+    assert_eq!(app.invitation(&issued["id"]).await["status"], "provisioning");
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["status"], "pending");
+    assert_eq!(app.gateway.received("email").await.len(), 1);
+    app.finish().await;
+}
