@@ -99,7 +99,7 @@ impl Caller {
     /// The answer, if it is a success; once more with a fresh token when that one is refused.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Response, DirectoryError> {
         let response = self.send(call).await?;
-        judge(response, call.kind())
+        judge(response, call.kind()).await
     }
 
     /// The answer to a read, with its `ETag`.
@@ -156,10 +156,10 @@ impl NoAnswer {
 }
 
 /// What a status means.
-pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, DirectoryError> {
+pub(super) async fn judge(response: Response, kind: Kind) -> Result<Response, DirectoryError> {
     match response.status() {
         status if status.is_success() => Ok(response),
-        StatusCode::NOT_FOUND | StatusCode::GONE => Err(DirectoryError::NotFound),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(not_found(response).await),
         StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => Err(DirectoryError::Changed),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied(UNAUTHORIZED)),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DirectoryError::NotApplied(ProxyFault::Unauthorized.code())),
@@ -167,6 +167,15 @@ pub(super) fn judge(response: Response, kind: Kind) -> Result<Response, Director
         status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),
         status if status.is_server_error() => Err(kind.broken("server_error")),
         _ => Err(kind.broken("redirect")),
+    }
+}
+
+/// What is not there according to the directory itself, which answers in JSON: RFC 7644 §3.12, and the others alike. A page that something in front
+/// of it or at a wrong address shows says nothing of a user.
+async fn not_found(response: Response) -> DirectoryError {
+    match read_json(response).await {
+        Ok(Value::Object(_)) => DirectoryError::NotFound,
+        Ok(_) | Err(_) => DirectoryError::NotApplied("no_such_route"),
     }
 }
 

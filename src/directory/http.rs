@@ -95,7 +95,7 @@ impl HttpDirectory {
             None => json!({"locked": false}),
         };
         let response = self.put((store, user, "lock"), &body).await?;
-        judge(response, Kind::Write).map(drop)
+        judge(response, Kind::Write).await.map(drop)
     }
 
     pub(super) async fn set_password(
@@ -116,7 +116,7 @@ impl HttpDirectory {
         if response.status() == StatusCode::UNPROCESSABLE_ENTITY {
             return Err(policy_refusal(response, change.password).await);
         }
-        judge(response, Kind::Write).map(drop)
+        judge(response, Kind::Write).await.map(drop)
     }
 
     async fn read<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, DirectoryError> {

@@ -92,7 +92,7 @@ impl KeycloakDirectory {
         }
         set(&mut whole, "enabled", json!(wanted.is_none()));
         let response = self.put(self.users(store, &[&user.id])?, &whole).await?;
-        judge(response, Kind::Write).map(drop)
+        judge(response, Kind::Write).await.map(drop)
     }
 
     pub(super) async fn set_password(
@@ -106,7 +106,7 @@ impl KeycloakDirectory {
         if response.status() == StatusCode::BAD_REQUEST {
             return Err(policy_refusal(response, change.password).await);
         }
-        judge(response, Kind::Write)?;
+        judge(response, Kind::Write).await?;
         self.complete(store, &user.id, change).await.map_err(|error| match error {
             DirectoryError::NotFound => DirectoryError::NotFound,
             other => {
@@ -140,7 +140,7 @@ impl KeycloakDirectory {
         if whole == found {
             return Ok(());
         }
-        judge(self.put(self.users(store, &[id])?, &whole).await?, Kind::Write).map(drop)
+        judge(self.put(self.users(store, &[id])?, &whole).await?, Kind::Write).await.map(drop)
     }
 
     /// The user, whole.

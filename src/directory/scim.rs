@@ -63,7 +63,7 @@ impl ScimDirectory {
         wanted: Option<LockReason>,
     ) -> Result<(), DirectoryError> {
         let response = self.patch(store, user, self.dialect.lock_changes(wanted)).await?;
-        judge(response, Kind::Write).map(drop)
+        judge(response, Kind::Write).await.map(drop)
     }
 
     pub(super) async fn set_password(
@@ -76,7 +76,7 @@ impl ScimDirectory {
         if response.status() == StatusCode::BAD_REQUEST {
             return Err(policy_refusal(response, change.password).await);
         }
-        judge(response, Kind::Write).map(drop)
+        judge(response, Kind::Write).await.map(drop)
     }
 
     async fn patch(

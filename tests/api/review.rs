@@ -177,3 +177,23 @@ async fn a_directory_that_refuses_our_credential_ends_no_invitation() {
     assert_eq!(app.gateway.received("email").await.len(), 1);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_not_found_is_no_user_that_is_gone() {
+    let app = TestApp::spawn().await;
+    let user = app.user().await;
+    let issued = app.try_issue(&user, json!({"user": user.known()})).await.ok(201);
+    // Something in front of the directory answers for it, while it is started anew.
+    app.directory.break_next("GET", Fault::Status(404));
+    app.work().await;
+    assert_eq!(app.invitation(&issued["id"]).await["status"], "provisioning");
+    app.advance(Duration::from_mins(5));
+    app.work().await;
+    let redeemed = app.redeem_token(&app.gateway.last_token().await).await.ok(200);
+    let grant = redeemed["grant"].as_str().unwrap();
+    app.directory.break_next("GET", Fault::Status(404));
+    app.set_password(grant, PASSWORD).await.problem(503, "directory_unavailable");
+    app.set_password(grant, PASSWORD).await.ok(200);
+    app.work().await;
+    app.finish().await;
+}

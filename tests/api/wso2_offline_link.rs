@@ -147,7 +147,7 @@ async fn a_link_that_would_lead_nowhere_is_refused_by_the_originals_numbers() {
     refused(ask(&app, "nobody").await, 404, "18003");
     let elsewhere = |store: Value| app.post(LINK, json!({"username": locked.username, "userstore": store}));
     refused(elsewhere(json!("no store")).await, 404, "17009");
-    app.directory.break_next("GET", Fault::Status(404));
+    app.directory.break_next("GET", Fault::Refusal(404, json!({"status": "404"})));
     refused(elsewhere(json!("ELSEWHERE")).await, 404, "17009");
     for (store, words) in [(json!("  "), "/userstore"), (json!(""), "/userstore")] {
         let reply = elsewhere(store).await;

@@ -218,7 +218,8 @@ async fn refusals_of_the_password_itself_changed_nothing() {
         (500, "Unknown(\"server_error\")"),
     ] {
         let server = server_with(locked()).await;
-        password_is_answered(&server, ResponseTemplate::new(status)).await;
+        let answer = ResponseTemplate::new(status).set_body_json(json!({"error": "User not found"}));
+        password_is_answered(&server, answer).await;
         assert_eq!(format!("{:?}", set_password(&server, None).await.unwrap_err()), expected);
         assert_eq!(written(&server).await.len(), 1);
     }

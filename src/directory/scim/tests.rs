@@ -195,9 +195,17 @@ async fn refusals_of_a_patch_are_told_apart() {
     let path = json!({"scimType": "invalidPath"});
     let refused = patch_answered(ResponseTemplate::new(400).set_body_json(path)).await;
     assert!(matches!(refused, Err(DirectoryError::NotApplied("refused"))));
-    for (status, expected) in
-        [(404, "NotFound"), (412, "Changed"), (401, "NotApplied(\"unauthorized\")"), (429, "NotApplied(\"throttled\")")]
-    {
+    let gone = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": "404"});
+    let gone = patch_answered(ResponseTemplate::new(404).set_body_json(gone)).await;
+    assert!(matches!(gone, Err(DirectoryError::NotFound)));
+    let page = ResponseTemplate::new(404).set_body_raw("<h1>Not Found</h1>", "text/html");
+    assert!(matches!(patch_answered(page).await, Err(DirectoryError::NotApplied("no_such_route"))));
+    for (status, expected) in [
+        (404, "NotApplied(\"no_such_route\")"),
+        (412, "Changed"),
+        (401, "NotApplied(\"unauthorized\")"),
+        (429, "NotApplied(\"throttled\")"),
+    ] {
         assert_eq!(format!("{:?}", patch_answered(ResponseTemplate::new(status)).await.unwrap_err()), expected);
     }
 }
