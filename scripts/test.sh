@@ -24,6 +24,7 @@ for database in "$@"; do
   esac
 done
 
+grep -h "^skipped: " "$output" | sort | uniq -c
 echo "== all tests, $*"
 awk -v verdict=$verdict -v seconds=$SECONDS '
   /^test result: / { passed += $4; failed += $6; ignored += $8; filtered += $12 }

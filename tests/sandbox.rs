@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where it can't go on")]
 
+#[path = "fixtures/skipped.rs"]
+mod skipped;
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -67,7 +70,7 @@ async fn a_newcomer_clicks_through_the_whole_job() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/sandbox.mjs");
     let tools = std::env::var_os("TEST_NODE_TOOLS").is_some() || script.with_file_name("node_modules").is_dir();
     if std::env::var_os("TEST_CHROMIUM").is_none() || !tools {
-        println!("skipped: TEST_CHROMIUM or playwright-core is missing");
+        skipped::say("TEST_CHROMIUM or playwright-core is missing");
         return;
     }
     let sandbox = Sandbox::start().await;

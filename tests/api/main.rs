@@ -67,6 +67,8 @@ mod self_service;
 mod settings;
 mod settings_changes;
 mod settings_document;
+#[path = "../fixtures/skipped.rs"]
+mod skipped;
 mod support;
 mod templates;
 mod tolerance;

@@ -113,7 +113,7 @@ fn element(xml: &str, name: &str) -> String {
 #[tokio::test]
 async fn what_is_sent_by_ses_and_sns_is_signed_and_arrives() {
     let Some(url) = std::env::var_os("TEST_MOTO_URL") else {
-        println!("skipped: TEST_MOTO_URL is missing");
+        crate::skipped::say("TEST_MOTO_URL is missing");
         return;
     };
     let moto = Moto::start(url.to_str().unwrap()).await;

@@ -17,3 +17,5 @@ mod gateways;
 mod messages;
 mod prism;
 mod roles;
+#[path = "../fixtures/skipped.rs"]
+mod skipped;

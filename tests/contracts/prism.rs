@@ -51,7 +51,7 @@ impl Prism {
     /// Serves a vendor's description; `None`, after saying why, where it can't be.
     pub(crate) async fn serve(file: &str, flags: &[&str]) -> Option<Self> {
         let Some(description) = specs().map(|folder| folder.join(file)).filter(|path| path.is_file()) else {
-            println!("skipped: there is no {file} in TEST_SPECS or shared/specs");
+            crate::skipped::say(&format!("there is no {file} in TEST_SPECS or shared/specs"));
             return None;
         };
         Self::serve_at(&description, flags).await
@@ -60,7 +60,7 @@ impl Prism {
     /// Serves a description that is at `path`.
     pub(crate) async fn serve_at(path: &Path, flags: &[&str]) -> Option<Self> {
         let Some(program) = program() else {
-            println!("skipped: Prism is not installed; scripts/with-tools.sh does that");
+            crate::skipped::say("Prism is not installed; scripts/with-tools.sh does that");
             return None;
         };
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();

@@ -107,7 +107,7 @@ impl Directory {
     pub(crate) fn start_wso2() -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "the tests are told their directory by the environment")]
         let Ok(upstream) = std::env::var("TEST_SCIM_WSO2_URL") else {
-            println!("skipped: TEST_SCIM_WSO2_URL names no server; scripts/with-scim.sh starts one");
+            crate::skipped::say("TEST_SCIM_WSO2_URL names no server; scripts/with-scim.sh starts one");
             return None;
         };
         Some(Self::before(upstream.clone(), None, Speaks::Wso2(wso2::Translator::new(upstream))))
