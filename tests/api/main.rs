@@ -18,6 +18,7 @@ mod budget;
 mod bulk;
 mod bulk_body;
 mod bulk_lists;
+mod check_config;
 mod concurrency;
 mod conventions;
 mod countries;

@@ -51,6 +51,11 @@ impl Gateway {
             .collect()
     }
 
+    /// The method of every call.
+    pub(crate) async fn methods(&self) -> Vec<String> {
+        self.server.received_requests().await.unwrap().iter().map(|request| request.method.to_string()).collect()
+    }
+
     /// The newest message of the channel.
     pub(crate) async fn last(&self, channel: &str) -> Value {
         self.received(channel).await.pop().expect("no message reached the gateway")
