@@ -118,7 +118,15 @@ fn twilio(section: &mut Section<'_>) -> Option<SmsDriver> {
         Some(sid) => TwilioSender::Service(sid),
         None => TwilioSender::Own(section.line("from", 64)),
     };
-    Some(SmsDriver::Twilio(Twilio { url: url?, account_sid, api_key, token, from }))
+    let status_callback = twilio_callback(section.layers);
+    Some(SmsDriver::Twilio(Twilio { url: url?, account_sid, api_key, token, from, status_callback }))
+}
+
+/// Where Twilio reports, if `callbacks.twilio` listens. Without it in each message only what a messaging service sends is reported.
+fn twilio_callback(layers: &mut Layers) -> Option<Url> {
+    layers.optional_text("callbacks.twilio.auth_token")?;
+    let public_url = layers.optional_text("server.public_url")?;
+    Url::parse(&format!("{}/v1/callbacks/sms/twilio", public_url.trim_end_matches('/'))).ok()
 }
 
 fn vonage(section: &mut Section<'_>) -> Option<SmsDriver> {

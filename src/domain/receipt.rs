@@ -73,7 +73,7 @@ pub struct Place {
 /// One report. Holds no address and none of the vendor's words but a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The gateway's own id of the message, as it answered when it took it.
+    /// The gateway's own id of the message, as it answered when it took it; or ours, where the gateway gives that back.
     pub provider_id: String,
     pub kind: ReceiptKind,
     /// The vendor's or the mail server's code, such as `5.1.1`.

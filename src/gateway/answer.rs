@@ -26,6 +26,12 @@ pub(super) struct Answer {
     pub(super) after: Option<Duration>,
 }
 
+impl Answer {
+    fn says(&self, words: &str) -> bool {
+        self.body.as_deref().and_then(|body| std::str::from_utf8(body).ok()).is_some_and(|body| body.contains(words))
+    }
+}
+
 /// How a vendor answers.
 #[derive(Clone, Copy)]
 pub(super) struct Dialect<'a> {
@@ -37,6 +43,8 @@ pub(super) struct Dialect<'a> {
     pub(super) says: Option<(&'a str, &'a str)>,
     /// Where its own id of the message may be.
     pub(super) id: &'a [Place<'a>],
+    /// Whether an acceptance always has one. Else it is none: a captive page, or another address than the vendor's, answers 200 as well.
+    pub(super) has_id: bool,
     /// Where the code of an error may be.
     pub(super) code: &'a [Place<'a>],
     /// What its codes and statuses mean where the general rules don't hold. The first row that fits decides.
@@ -55,6 +63,10 @@ pub(super) enum Place<'a> {
     Xml(&'a str),
 }
 
+/// There is nothing to be called at that address: it is not the vendor's.
+pub(super) const WRONG_ADDRESS: [Row<'static>; 2] =
+    [(When::Status(404), Means::Misconfigured), (When::Status(405), Means::Misconfigured)];
+
 /// A line of a vendor's table.
 pub(super) type Row<'a> = (When<'a>, Means);
 
@@ -62,6 +74,8 @@ pub(super) type Row<'a> = (When<'a>, Means);
 pub(super) enum When<'a> {
     Code(&'a str),
     Status(u16),
+    /// Words in the body, where the code alone does not tell.
+    Says(&'a str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +86,8 @@ pub(super) enum Means {
     /// A quota is used up: soon is no use.
     Exhausted,
     Unknown,
+    /// It is not the vendor's, or cut off.
+    Unreadable,
     /// An earlier try of the same message was taken.
     TakenBefore,
 }
@@ -79,14 +95,14 @@ pub(super) enum Means {
 impl Dialect<'_> {
     /// A vendor that answers by status alone.
     pub(super) const PLAIN: Self =
-        Self { vendor: "", accepted: &[], says: None, id: &[], code: &[], table: &[], more: &[] };
+        Self { vendor: "", accepted: &[], says: None, id: &[], has_id: false, code: &[], table: &[], more: &[] };
 
     pub(super) fn judge(&self, answer: &Answer) -> Outcome {
         if self.accepts(answer.status) {
             match self.says.map(|(pointer, value)| (Place::Json(pointer).read(answer), value)) {
                 None => return self.accepted(answer),
                 Some((Some(said), value)) if said == value => return self.accepted(answer),
-                Some((None, _)) => return unknown("unreadable_answer".to_owned(), answer.after),
+                Some((None, _)) => return unreadable(answer.after),
                 Some((Some(_), _)) => {}
             }
         }
@@ -94,6 +110,7 @@ impl Dialect<'_> {
         let row = self.table.iter().chain(self.more).find(|(when, _)| match when {
             When::Code(listed) => code.as_deref() == Some(listed),
             When::Status(listed) => *listed == answer.status,
+            When::Says(words) => answer.says(words),
         });
         let means = row.map_or_else(|| usual(answer.status), |(_, means)| *means);
         let code = match code {
@@ -112,6 +129,9 @@ impl Dialect<'_> {
 
     fn accepted(&self, answer: &Answer) -> Outcome {
         let provider_id = read_any(self.id, answer).filter(|id| one_line(id, 255).is_ok());
+        if self.has_id && provider_id.is_none() {
+            return unreadable(answer.after);
+        }
         Outcome::Accepted { provider_id }
     }
 }
@@ -124,6 +144,7 @@ impl Means {
             Self::Throttled => Outcome::Throttled { after },
             Self::Exhausted => Outcome::Throttled { after: Some(after.unwrap_or_default().max(QUOTA_RETRY)) },
             Self::Unknown => unknown(code, after),
+            Self::Unreadable => unreadable(after),
             Self::TakenBefore => Outcome::Accepted { provider_id: None },
         }
     }
@@ -131,6 +152,10 @@ impl Means {
 
 const fn unknown(code: String, after: Option<Duration>) -> Outcome {
     Outcome::Unknown { code, after }
+}
+
+fn unreadable(after: Option<Duration>) -> Outcome {
+    unknown("unreadable_answer".to_owned(), after)
 }
 
 /// What a status means where nobody says otherwise (RFC 9110 §15). One of success here came with an error inside, and 407 is a proxy's word.

@@ -9,7 +9,7 @@ use reqwest::RequestBuilder;
 use url::Url;
 
 use super::Outcome;
-use super::answer::{Means, Row, When};
+use super::answer::{Means, Row, WRONG_ADDRESS, When};
 use super::call::Line;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::outbound::role::{RoleError, RoleKeys};
 
 /// Errors of any service (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>): most of them have other statuses than what
 /// they mean would suggest.
-pub(super) const COMMON_ERRORS: [Row<'static>; 20] = [
+pub(super) const COMMON_ERRORS: [Row<'static>; 22] = [
     (When::Code("AccessDenied"), Means::Misconfigured),
     (When::Code("AccessDeniedException"), Means::Misconfigured),
     (When::Code("AuthorizationError"), Means::Misconfigured),
@@ -39,6 +39,8 @@ pub(super) const COMMON_ERRORS: [Row<'static>; 20] = [
     (When::Code("ThrottledException"), Means::Throttled),
     (When::Code("Throttling"), Means::Throttled),
     (When::Code("ThrottlingException"), Means::Throttled),
+    WRONG_ADDRESS[0],
+    WRONG_ADDRESS[1],
 ];
 
 /// Who calls, and where.

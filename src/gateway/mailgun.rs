@@ -14,6 +14,7 @@ use crate::domain::sender::Sender;
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "mailgun",
     id: &[Place::Json("/id")],
+    has_id: true,
     table: &[
         // The domain is not there, or not in this region.
         (When::Status(404), Means::Misconfigured),

@@ -4,19 +4,15 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Dialect, Means, Place, When};
+use super::answer::{Dialect, Place, WRONG_ADDRESS};
 use super::call::below;
 use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
 use crate::domain::sender::Sender;
 
 /// `{"ID"}`, or 400 with words (<https://mailpit.axllent.org/docs/api-v1/>).
-pub(super) const DIALECT: Dialect<'_> = Dialect {
-    vendor: "mailpit",
-    id: &[Place::Json("/ID")],
-    table: &[(When::Status(404), Means::Misconfigured), (When::Status(405), Means::Misconfigured)],
-    ..Dialect::PLAIN
-};
+pub(super) const DIALECT: Dialect<'_> =
+    Dialect { vendor: "mailpit", id: &[Place::Json("/ID")], has_id: true, table: &WRONG_ADDRESS, ..Dialect::PLAIN };
 
 pub struct Mailpit {
     pub url: Url,

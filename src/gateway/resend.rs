@@ -4,7 +4,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::json;
 use url::Url;
 
-use super::answer::{Dialect, Means, Place, When};
+use super::answer::{Dialect, Means, Place, WRONG_ADDRESS, When};
 use super::call::below;
 use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
@@ -14,6 +14,7 @@ use crate::domain::sender::Sender;
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "resend",
     id: &[Place::Json("/id")],
+    has_id: true,
     code: &[Place::Json("/name")],
     table: &[
         (When::Code("missing_api_key"), Means::Misconfigured),
@@ -28,6 +29,7 @@ pub(super) const DIALECT: Dialect<'_> = Dialect {
         // The words changed since the first try (a template, the minutes that are left); the secret is the same.
         (When::Code("invalid_idempotent_request"), Means::TakenBefore),
     ],
+    more: &WRONG_ADDRESS,
     ..Dialect::PLAIN
 };
 

@@ -4,7 +4,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::answer::{Dialect, Means, Place, When};
+use super::answer::{Dialect, Means, Place, WRONG_ADDRESS, When};
 use super::call::below;
 use super::{EmailMessage, with};
 use crate::domain::secret::Secret;
@@ -15,11 +15,10 @@ use crate::domain::sender::Sender;
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "sendgrid",
     id: &[Place::Header("x-message-id")],
-    table: &[
-        // Another address than the API's.
-        (When::Status(404), Means::Misconfigured),
-        (When::Status(405), Means::Misconfigured),
-    ],
+    // That of an acceptance is 202.
+    table: &[(When::Status(200), Means::Unreadable)],
+    accepted: &[202],
+    more: &WRONG_ADDRESS,
     ..Dialect::PLAIN
 };
 

@@ -14,13 +14,18 @@ use crate::domain::sender::Sender;
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "ses",
     id: &[Place::Json("/MessageId")],
+    has_id: true,
     code: &[Place::Header("x-amzn-errortype"), Place::Json("/__type"), Place::Xml("Code")],
     table: &ERRORS,
     more: &COMMON_ERRORS,
     ..Dialect::PLAIN
 };
 
-const ERRORS: [Row<'static>; 6] = [
+const ERRORS: [Row<'static>; 8] = [
+    // `MessageRejected` for a sender that is not verified, as for content; in the sandbox of SES for recipients, too, which is the account's.
+    (When::Says("Email address is not verified"), Means::Misconfigured),
+    // `TooManyRequestsException`, as for too many in a second.
+    (When::Says("Daily message quota"), Means::Exhausted),
     (When::Code("AccountSuspendedException"), Means::Misconfigured),
     (When::Code("SendingPausedException"), Means::Misconfigured),
     (When::Code("MailFromDomainNotVerifiedException"), Means::Misconfigured),

@@ -13,6 +13,7 @@ use super::{Outcome, SmsMessage};
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "sns",
     id: &[Place::Xml("MessageId")],
+    has_id: true,
     code: &[Place::Xml("Code")],
     table: &[
         // Our mistake, or a number that can't be one.

@@ -13,12 +13,13 @@ use crate::domain::secret::Secret;
 pub(super) const DIALECT: Dialect<'_> = Dialect {
     vendor: "twilio",
     id: &[Place::Json("/sid")],
+    has_id: true,
     code: &[Place::Json("/code")],
     table: &ERRORS,
     ..Dialect::PLAIN
 };
 
-const ERRORS: [Row<'static>; 19] = [
+const ERRORS: [Row<'static>; 20] = [
     // Suspended, not active, wrong credential, not allowed, not there, wrong route.
     (When::Code("10001"), Means::Misconfigured),
     (When::Code("20003"), Means::Misconfigured),
@@ -41,6 +42,8 @@ const ERRORS: [Row<'static>; 19] = [
     (When::Code("14107"), Means::Throttled),
     (When::Code("20429"), Means::Throttled),
     (When::Code("63038"), Means::Exhausted),
+    // Where it is to report to can't be called.
+    (When::Code("21609"), Means::Misconfigured),
     (When::Status(404), Means::Misconfigured),
 ];
 
@@ -52,6 +55,8 @@ pub struct Twilio {
     pub api_key: Option<String>,
     pub token: Secret,
     pub from: TwilioSender,
+    /// Where it reports what became of messages, if it is to.
+    pub status_callback: Option<Url>,
 }
 
 /// What picks the sender.
@@ -69,7 +74,8 @@ impl Twilio {
             (None, TwilioSender::Own(from)) => ("From", from.as_str()),
             (None, TwilioSender::Service(sid)) => ("MessagingServiceSid", sid.as_str()),
         };
-        let form = [("To", message.to.as_str()), from, ("Body", message.text)];
+        let mut form = vec![("To", message.to.as_str()), from, ("Body", message.text)];
+        form.extend(self.status_callback.as_ref().map(|url| ("StatusCallback", url.as_str())));
         let url = below(&self.url, &format!("/2010-04-01/Accounts/{}/Messages.json", self.account_sid));
         self.sign(client.post(url)).form(&form)
     }

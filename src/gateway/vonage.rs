@@ -4,7 +4,7 @@ use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use super::SmsMessage;
-use super::answer::{Dialect, Means, Place, When};
+use super::answer::{Dialect, Means, Place, WRONG_ADDRESS, When};
 use super::call::below;
 use crate::domain::secret::Secret;
 
@@ -25,10 +25,13 @@ pub(super) const DIALECT: Dialect<'_> = Dialect {
         (When::Code("9"), Means::Misconfigured),
         (When::Code("10"), Means::Throttled),
         (When::Code("11"), Means::Misconfigured),
+        // The sender is not allowed.
+        (When::Code("15"), Means::Misconfigured),
         // A signature is wanted.
         (When::Code("14"), Means::Misconfigured),
         (When::Code("32"), Means::Misconfigured),
     ],
+    more: &WRONG_ADDRESS,
     ..Dialect::PLAIN
 };
 

@@ -27,8 +27,8 @@ pub struct Taken {
 
 type Row = (String, String, Option<String>, String, String, Option<String>, Option<String>, Option<String>);
 
-/// The messages of the channel that the gateway knows by these ids: of the tenant or, since a gateway serves all of them and its id leads to one
-/// message of one, of whichever it is. An id that leads to several leads to none.
+/// The messages of the channel that are meant by these ids, the gateway's or our own: of the tenant or, since a gateway serves all of them and its
+/// id leads to one message of one, of whichever it is. An id that leads to several leads to none.
 ///
 /// # Errors
 /// [`StorageError`] when the database fails.
@@ -36,10 +36,36 @@ pub fn find(
     conn: &mut Connection,
     tenant: Option<&TenantId>,
     channel: Channel,
-    provider_ids: &[&str],
+    ids: &[&str],
+) -> Result<Vec<Taken>, StorageError> {
+    let mut taken = load(conn, tenant, channel, (ids, Whose::Gateways))?;
+    let own: Vec<&str> = ids.iter().copied().filter(|id| MessageId::parse(id).is_some()).collect();
+    if !own.is_empty() {
+        let ours = load(conn, tenant, channel, (&own, Whose::Ours))?;
+        taken.extend(ours.into_iter().map(|taken| Taken { provider_id: taken.id.to_string(), ..taken }));
+    }
+    let is_alone = |one: &&Taken| taken.iter().filter(|other| other.provider_id == one.provider_id).count() == 1;
+    Ok(taken.iter().filter(is_alone).cloned().collect())
+}
+
+#[derive(Clone, Copy)]
+enum Whose {
+    Gateways,
+    Ours,
+}
+
+fn load(
+    conn: &mut Connection,
+    tenant: Option<&TenantId>,
+    channel: Channel,
+    (ids, whose): (&[&str], Whose),
 ) -> Result<Vec<Taken>, StorageError> {
     let rows: Vec<Row> = on_boxed!(conn, |c, Db| {
-        let mut query = o::table.filter(o::provider_id.eq_any(provider_ids)).into_boxed::<Db>();
+        let all = o::table.into_boxed::<Db>();
+        let mut query = match whose {
+            Whose::Gateways => all.filter(o::provider_id.eq_any(ids)),
+            Whose::Ours => all.filter(o::id.eq_any(ids)),
+        };
         query = query.filter(o::channel.eq(channel.as_str()));
         if let Some(tenant) = tenant {
             // Judged on the rows: SQLite takes an index that begins with the tenant for the better one.
@@ -58,9 +84,7 @@ pub fn find(
             ))
             .load(c)
     })?;
-    let taken: Vec<Taken> = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-    let is_alone = |one: &&Taken| taken.iter().filter(|other| other.provider_id == one.provider_id).count() == 1;
-    Ok(taken.iter().filter(is_alone).cloned().collect())
+    rows.into_iter().map(read).collect()
 }
 
 fn read((id, tenant, provider_id, kind, state, last_error, invitation, account): Row) -> Result<Taken, StorageError> {

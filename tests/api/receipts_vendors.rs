@@ -223,3 +223,18 @@ async fn a_vendor_may_report_as_often_as_it_likes() {
     }
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounce_that_comes_late_names_its_message_by_our_id() {
+    let vendors = Vendors::start().await;
+    let app = TestApp::with(vendors.settings()).await;
+    let issued = issue(&app, &app.user().await, "sendgrid", "sg-1").await;
+    let deliveries = app.get("/v1/deliveries?status=sent").await.ok(200);
+    let own = &deliveries["items"].as_array().unwrap().iter().find(|sent| sent["channel"] == "email").unwrap()["id"];
+    let late = json!([{"event": "bounce", "status": "5.1.1", "message_id": own, "tenant": "default"}]).to_string();
+    app.send(vendors.call(&app, "/t/acme", "sendgrid", &late)).await.ok(200);
+    assert_eq!(delivery(&app, &issued).await["status"], "sent", "acme has no such message");
+    app.send(vendors.call(&app, "", "sendgrid", &late)).await.ok(200);
+    assert_eq!(delivery(&app, &issued).await["error"], "hard_bounce:5.1.1");
+    app.finish().await;
+}

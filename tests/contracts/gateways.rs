@@ -63,7 +63,8 @@ async fn every_call_to_twilio_is_as_described() {
     let service = TwilioSender::Service(format!("MG{}", "a".repeat(32)));
     let twilio = |from| {
         let (account_sid, token) = (account_sid.clone(), secret("token"));
-        SmsDriver::Twilio(Twilio { url: url(&prism), account_sid, api_key: None, token, from })
+        let status_callback = Url::parse("https://invited.example.com/v1/callbacks/sms/twilio").ok();
+        SmsDriver::Twilio(Twilio { url: url(&prism), account_sid, api_key: None, token, from, status_callback })
     };
     let number = || TwilioSender::Own("+15005550006".to_owned());
     for from in [number(), service] {

@@ -1,6 +1,7 @@
 //! The sections of gateways that report, and where the service is found.
 
 use super::*;
+use crate::gateway::SmsDriver;
 
 const KEYS: &str = r#"
 [server]
@@ -74,4 +75,18 @@ fn keys_can_be_read_from_files() {
     );
     let vendors = with_lines(&lines).unwrap().vendors;
     assert!(vendors.resend.is_some() && vendors.mailgun.is_some());
+}
+
+#[test]
+fn twilio_is_told_where_to_report_once_it_is_listened_to() {
+    let sms = "[sms]\ndriver = \"twilio\"\naccount_sid = \"AC1\"\ntoken = \"t\"\nfrom = \"+15005550006\"\n";
+    let callback = |more: &str| {
+        let Some(SmsDriver::Twilio(twilio)) = with_lines(&format!("{more}{sms}")).unwrap().sms.map(|sms| sms.driver)
+        else {
+            panic!("it is Twilio")
+        };
+        twilio.status_callback.map(String::from)
+    };
+    assert_eq!(callback(""), None);
+    assert_eq!(callback(KEYS).as_deref(), Some("https://invited.example.com/api/v1/callbacks/sms/twilio"));
 }

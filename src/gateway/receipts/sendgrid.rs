@@ -53,8 +53,9 @@ fn receipt(event: &Value) -> Option<Receipt> {
         }
         _ => return None,
     };
-    let id = text(event, "/sg_message_id")?;
-    // What the API answers with is the part before the filter's name.
-    let id = id.split('.').next().unwrap_or_default();
-    Receipt::new(id, kind, text(event, "/status").as_deref())
+    // What the API answers with is the part before the filter's name. A bounce that comes late has none, but the id that we sent along.
+    let own = || text(event, "/message_id");
+    let id =
+        text(event, "/sg_message_id").map(|id| id.split('.').next().unwrap_or_default().to_owned()).or_else(own)?;
+    Receipt::new(&id, kind, text(event, "/status").as_deref())
 }

@@ -120,7 +120,7 @@ async fn mailpit_gets_the_message() {
 
 #[tokio::test]
 async fn every_answer_of_a_vendor_has_its_meaning() {
-    let cases: [(Driver<EmailDriver>, u16, &str, Outcome); 33] = [
+    let cases: [(Driver<EmailDriver>, u16, &str, Outcome); 36] = [
         (sendgrid, 202, "", Outcome::Accepted { provider_id: None }),
         (sendgrid, 400, r#"{"errors": [{"message": "bad"}]}"#, rejected("http_400")),
         (sendgrid, 401, "", misconfigured("gateway_unauthorized")),
@@ -130,7 +130,10 @@ async fn every_answer_of_a_vendor_has_its_meaning() {
         (sendgrid, 429, "", throttled(None)),
         (sendgrid, 500, "", unknown("http_500")),
         (sendgrid, 302, "", unknown("http_302")),
-        (resend, 200, "{}", Outcome::Accepted { provider_id: None }),
+        (sendgrid, 200, "<html>", unknown("unreadable_answer")),
+        (resend, 200, "{}", unknown("unreadable_answer")),
+        (resend, 404, "<html>", misconfigured("http_404")),
+        (mailgun, 200, "<html>", unknown("unreadable_answer")),
         (resend, 400, r#"{"name": "validation_error"}"#, rejected("resend_validation_error")),
         (resend, 403, r#"{"name": "validation_error"}"#, misconfigured("resend_validation_error")),
         (resend, 401, r#"{"name": "missing_api_key"}"#, misconfigured("resend_missing_api_key")),

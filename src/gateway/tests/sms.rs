@@ -9,6 +9,7 @@ pub(super) fn twilio(url: Url) -> SmsDriver {
         api_key: None,
         token: secret("tw-token"),
         from: TwilioSender::Own("+15005550006".to_owned()),
+        status_callback: None,
     })
 }
 
@@ -67,10 +68,16 @@ async fn twilio_gets_a_form_from_an_account_or_an_api_key() {
     let (server, url) = vendor(answer(201, r#"{"sid": "SM2"}"#)).await;
     let SmsDriver::Twilio(of_account) = twilio(url) else { panic!() };
     let (api_key, from) = (Some("SK1".to_owned()), TwilioSender::Service("MG1".to_owned()));
-    assert_eq!(send_sms(SmsDriver::Twilio(Twilio { api_key, from, ..of_account })).await, accepted("SM2"));
+    let status_callback = Url::parse("https://invited.example.com/v1/callbacks/sms/twilio").ok();
+    assert_eq!(
+        send_sms(SmsDriver::Twilio(Twilio { api_key, from, status_callback, ..of_account })).await,
+        accepted("SM2")
+    );
     let received = request(&server).await;
     assert_eq!(header(&received, "authorization"), "Basic U0sxOnR3LXRva2Vu");
-    assert!(form_of(&received).contains(&("MessagingServiceSid".to_owned(), "MG1".to_owned())));
+    let reports = ("StatusCallback".to_owned(), "https://invited.example.com/v1/callbacks/sms/twilio".to_owned());
+    let form = form_of(&received);
+    assert!(form.contains(&("MessagingServiceSid".to_owned(), "MG1".to_owned())) && form.contains(&reports));
 }
 
 #[tokio::test]
@@ -138,7 +145,7 @@ async fn ses_gets_a_signed_message_with_the_id_as_a_tag() {
 
 #[tokio::test]
 async fn every_answer_of_an_sms_vendor_has_its_meaning() {
-    let cases: [(Driver<SmsDriver>, u16, &str, Outcome); 27] = [
+    let cases: [(Driver<SmsDriver>, u16, &str, Outcome); 31] = [
         (twilio, 400, r#"{"code": 21211, "message": "invalid To"}"#, rejected("twilio_21211")),
         (twilio, 400, r#"{"code": 21610}"#, rejected("twilio_21610")),
         (twilio, 400, r#"{"code": 21408}"#, rejected("twilio_21408")),
@@ -165,7 +172,11 @@ async fn every_answer_of_an_sms_vendor_has_its_meaning() {
         (sns, 403, "<Error><Code>InvalidClientTokenId</Code></Error>", misconfigured("sns_InvalidClientTokenId")),
         (sns, 500, "<Error><Code>InternalError</Code></Error>", unknown("sns_InternalError")),
         (sns, 503, "", unknown("http_503")),
-        (sns, 200, "", Outcome::Accepted { provider_id: None }),
+        (sns, 200, "", unknown("unreadable_answer")),
+        (sns, 404, "<html>", misconfigured("http_404")),
+        (twilio, 200, "<html>", unknown("unreadable_answer")),
+        (vonage, 404, "", misconfigured("http_404")),
+        (vonage, 200, r#"{"messages": [{"status": "15"}]}"#, misconfigured("vonage_15")),
     ];
     for (driver, status, body, expected) in cases {
         let (_server, url) = vendor(answer(status, body)).await;
@@ -190,6 +201,20 @@ async fn every_answer_of_ses_has_its_meaning() {
         let (_server, url) = vendor(ResponseTemplate::new(status).insert_header("x-amzn-ErrorType", name)).await;
         assert_eq!(send_email(ses(url)).await, expected, "{name}");
         let body = serde_json::json!({"__type": name}).to_string();
+        let (_server, url) = vendor(answer(status, &body)).await;
+        assert_eq!(send_email(ses(url)).await, expected, "{name}");
+    }
+    // The same names for what is not of this message.
+    for (name, words, status, expected) in [
+        (
+            "MessageRejected",
+            "Email address is not verified. The following …",
+            400,
+            misconfigured("ses_MessageRejected"),
+        ),
+        ("TooManyRequestsException", "Daily message quota exceeded.", 429, throttled(Some(900))),
+    ] {
+        let body = serde_json::json!({"__type": name, "message": words}).to_string();
         let (_server, url) = vendor(answer(status, &body)).await;
         assert_eq!(send_email(ses(url)).await, expected, "{name}");
     }
