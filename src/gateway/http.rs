@@ -3,7 +3,7 @@
 mod template;
 
 use reqwest::RequestBuilder;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue, InvalidHeaderValue};
 use url::{Origin, Url};
 
 use super::answer::{Answer, Dialect, Means, Place, Row, When};
@@ -132,7 +132,7 @@ impl Http {
 
     async fn request(&self, line: &Line, id: &str, values: &Values<'_>) -> Result<RequestBuilder, Outcome> {
         let (url, headers, body) =
-            self.parts(values).map_err(|(key, _)| Outcome::Rejected { code: format!("unusable_{key}") })?;
+            self.parts(values).map_err(|(key, _)| Outcome::Misconfigured { code: format!("unusable_{key}") })?;
         let request = self.sign(line, line.client().request(self.method.clone(), url)).await?.headers(headers);
         let request = match &self.idempotency_header {
             Some(name) => request.header(name, id),
@@ -155,7 +155,7 @@ impl Http {
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            let value = HeaderValue::from_str(&rendered("http.headers", value, In::Plain)?);
+            let value = one_header_line(&rendered("http.headers", value, In::Plain)?);
             headers.append(name, value.or(Err(("http.headers", "makes a value that no header can have")))?);
         }
         let body = match &self.body {
@@ -209,6 +209,12 @@ impl Http {
 enum Body<'a> {
     Json(String),
     Form(Vec<(&'a str, String)>),
+}
+
+/// A text as a header can have it: in UTF-8 (RFC 9110 §5.5 lets those bytes pass), and with a space for each line's end and control character.
+fn one_header_line(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    HeaderValue::from_bytes(line.trim().as_bytes())
 }
 
 fn without_token(error: TokenError) -> Outcome {

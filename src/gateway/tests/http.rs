@@ -152,6 +152,26 @@ async fn the_operators_rules_say_what_an_answer_means() {
 async fn no_value_leads_the_request_elsewhere() {
     let (server, url) = vendor(ResponseTemplate::new(200)).await;
     let elsewhere = Http { origin: Url::parse("https://sms.example.com").unwrap().origin(), ..http(&url, "") };
-    assert_eq!(send(elsewhere).await, rejected("unusable_url"));
+    assert_eq!(send(elsewhere).await, misconfigured("unusable_url"));
     assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_header_is_one_line_in_any_language() {
+    let (server, url) = vendor(ResponseTemplate::new(200)).await;
+    let headers = vec![(HeaderName::from_static("x-name"), "Zo\u{eb}\r\nX-Evil: {{ kind }}\n".to_owned())];
+    assert_eq!(send(Http { headers, ..http(&url, "") }).await, Outcome::Accepted { provider_id: None });
+    let request = request(&server).await;
+    assert_eq!(request.headers["x-name"].as_bytes(), "Zo\u{eb}  X-Evil: invitation_email_link".as_bytes());
+    assert!(!request.headers.contains_key("x-evil"));
+}
+
+#[tokio::test]
+async fn no_value_makes_a_field_of_its_own() {
+    let (server, url) = vendor(ResponseTemplate::new(200)).await;
+    let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let body = HttpBody::Form(vec![field("msg", "a=b&to=evil;\r\n{{ text }}"), field("v", "2")]);
+    assert_eq!(send(Http { body, ..http(&url, "") }).await, Outcome::Accepted { provider_id: None });
+    let expected = [field("msg", "a=b&to=evil;\r\ntext & more"), field("v", "2")];
+    assert_eq!(form_of(&request(&server).await), expected);
 }
