@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address::BaseUrl;
 use super::auth::{Credential, Credentials, Fetched};
-use super::{DirectoryError, UNAUTHORIZED};
+use super::{DirectoryError, REFUSED, UNAUTHORIZED};
 use crate::clock::Clock;
 use crate::domain::secret::Password;
 use crate::metrics::Metrics;
@@ -164,7 +164,8 @@ pub(super) async fn judge(response: Response, kind: Kind) -> Result<Response, Di
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(DirectoryError::NotApplied(UNAUTHORIZED)),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(DirectoryError::NotApplied(ProxyFault::Unauthorized.code())),
         StatusCode::TOO_MANY_REQUESTS => Err(DirectoryError::NotApplied("throttled")),
-        status if status.is_client_error() => Err(DirectoryError::NotApplied("refused")),
+        StatusCode::NOT_IMPLEMENTED => Err(DirectoryError::NotApplied(REFUSED)),
+        status if status.is_client_error() => Err(DirectoryError::NotApplied(REFUSED)),
         status if status.is_server_error() => Err(kind.broken("server_error")),
         _ => Err(kind.broken("redirect")),
     }

@@ -99,6 +99,8 @@ pub enum DirectoryError {
     Unknown(&'static str),
 }
 
+/// It does not do what was asked.
+pub(crate) const REFUSED: &str = "refused";
 /// Our credential is refused.
 pub(crate) const UNAUTHORIZED: &str = "unauthorized";
 

@@ -1,5 +1,5 @@
 //! Finding a user by name. A directory may ignore filters and answer with everybody, the administrator first: the answer is read page
-//! by page then, as far as is reasonable, and only exactly one exact match counts.
+//! by page then, as far as is reasonable, and only exactly one exact match counts. One that refuses the filter is asked without it.
 
 use serde_json::Value;
 use url::Url;
@@ -8,7 +8,7 @@ use super::ScimDirectory;
 use super::user::{STORE_SEPARATOR, name_in};
 use crate::directory::address::is_primary;
 use crate::directory::reading::the_only;
-use crate::directory::{DirectoryError, DirectoryUser};
+use crate::directory::{DirectoryError, DirectoryUser, REFUSED};
 use crate::domain::dialect::RealmIn;
 use crate::domain::ids::{UserStore, Username, fold};
 
@@ -47,7 +47,16 @@ impl ScimDirectory {
 
     /// Everybody of this name; [`DirectoryError::Ambiguous`] when there may be more that was not seen.
     async fn matching(&self, store: UserStore<'_>, username: &Username) -> Result<Vec<Value>, DirectoryError> {
-        let url = self.query(store, username)?;
+        match self.search(self.query(store, username, true)?, store, username).await {
+            // It knows no filters, and says so (RFC 7644 §3.4.2.2 `invalidFilter`, or 501).
+            Err(DirectoryError::NotApplied(REFUSED)) => {
+                self.search(self.query(store, username, false)?, store, username).await
+            }
+            found => found,
+        }
+    }
+
+    async fn search(&self, url: Url, store: UserStore<'_>, username: &Username) -> Result<Vec<Value>, DirectoryError> {
         let mut search = Search::default();
         for _ in 0..PAGES_MAX {
             let mut page = url.clone();
@@ -68,14 +77,16 @@ impl ScimDirectory {
         Err(DirectoryError::Ambiguous)
     }
 
-    fn query(&self, store: UserStore<'_>, username: &Username) -> Result<Url, DirectoryError> {
+    fn query(&self, store: UserStore<'_>, username: &Username, filters: bool) -> Result<Url, DirectoryError> {
         let realm = store.realm.as_str();
         let name = match self.dialect.realm_in {
             RealmIn::Username if !is_primary(store.realm) => format!("{realm}{STORE_SEPARATOR}{}", username.as_str()),
             RealmIn::Path | RealmIn::Domain | RealmIn::Username => username.as_str().to_owned(),
         };
         let mut url = self.users(store, None)?;
-        url.query_pairs_mut().append_pair("filter", &format!("userName eq {}", Value::from(name)));
+        if filters {
+            url.query_pairs_mut().append_pair("filter", &format!("userName eq {}", Value::from(name)));
+        }
         if self.dialect.realm_in == RealmIn::Domain {
             url.query_pairs_mut().append_pair("domain", realm);
         }

@@ -35,6 +35,20 @@ async fn a_directory_that_ignores_the_filter_is_read_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_directory_that_refuses_the_filter_is_asked_without_it() {
+    let invalid = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "scimType": "invalidFilter", "status": "400"});
+    for refusal in [ResponseTemplate::new(400).set_body_json(&invalid), ResponseTemplate::new(501)] {
+        let server = MockServer::start().await;
+        let filtered = |request: &Request| request.url.query_pairs().any(|(name, _)| name == "filter");
+        Mock::given(filtered).respond_with(refusal).with_priority(1).mount(&server).await;
+        page(&server, 1, 21, &crowd(1, 20)).await;
+        page(&server, 21, 21, &[alex()]).await;
+        assert_eq!(find(&server, "alex").await.unwrap().id, "2819c223");
+        assert!(matches!(find(&server, "sam").await, Err(DirectoryError::NotFound)));
+    }
+}
+
+#[tokio::test]
 async fn a_second_one_of_the_name_on_a_later_page_makes_it_ambiguous() {
     let server = MockServer::start().await;
     let first: Vec<_> = crowd(1, 19).into_iter().chain([alex()]).collect();
