@@ -20,7 +20,7 @@ struct Sandbox {
 
 impl Sandbox {
     async fn start() -> Self {
-        let (port, folder) = (free_ports(5), tempfile::tempdir().unwrap());
+        let (port, folder) = (free_ports(6), tempfile::tempdir().unwrap());
         let process = Command::new(env!("CARGO_BIN_EXE_invited"))
             .args(["sandbox", "--port", &port.to_string()])
             .env("TMPDIR", folder.path())
