@@ -123,14 +123,13 @@ impl App {
         let address = listener.local_addr()?;
         let listening =
             Listening { listener, workers: config.server.workers, shutdown_timeout: config.server.shutdown_timeout };
-        let state = http::State {
+        let state = Arc::new(http::State {
             service: Arc::clone(&service),
             authenticator,
             wso2_version: config.wso2_version,
             circuits,
             metrics,
-        };
-        let state = Arc::new(state);
+        });
         let numbers = config.server.metrics_listen.map(|at| Numbers::listen(at, Arc::clone(&state))).transpose()?;
         let server = http::serve(listening, state, limiter)?;
         let background = config.worker.enabled.then_some(Background { poll: config.worker.poll_interval });

@@ -9,6 +9,7 @@ mod direct;
 mod egress;
 mod fault;
 pub mod guard;
+mod kept;
 pub mod role;
 pub mod token;
 

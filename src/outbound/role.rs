@@ -14,19 +14,17 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use reqwest::Client;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::OnceCell;
 
 use super::aws_http::AwsHttp;
 use super::fault::causes;
+use super::kept::{Kept, Lent};
 use crate::domain::time::Timestamp;
 
 /// A key is renewed this long before it ends.
 const MARGIN: Duration = Duration::from_mins(5);
 /// How long a key is looked for: messages wait for it.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How long a failure stands for those that come after it.
-const PAUSE: Duration = Duration::from_secs(10);
-
 /// Why there is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RoleError {
@@ -40,22 +38,14 @@ pub enum RoleError {
 pub struct RoleKeys {
     region: String,
     source: OnceCell<SharedCredentialsProvider>,
-    /// Held while a key is looked for, so that only one is.
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    key: Option<Credentials>,
-    /// The last failure, and until when nobody looks again.
-    failure: Option<(RoleError, Timestamp)>,
+    kept: Kept<Credentials, RoleError>,
 }
 
 impl RoleKeys {
     /// Of a role in this region; nothing is looked for yet.
     #[must_use]
     pub fn new(region: String) -> Self {
-        Self { region, source: OnceCell::new(), state: Mutex::default() }
+        Self { region, source: OnceCell::new(), kept: Kept::default() }
     }
 
     /// A key that is good for a call now. One that is about to end is used to its end when there is no other.
@@ -63,18 +53,12 @@ impl RoleKeys {
     /// # Errors
     /// [`RoleError`] when there is none.
     pub async fn current(&self, client: &Client, now: Timestamp) -> Result<Credentials, RoleError> {
-        let mut state = self.state.lock().await;
-        if let Some(key) = state.key.as_ref().filter(|key| lasts(key, now.after(MARGIN))) {
-            return Ok(key.clone());
-        }
-        if state.failure.is_none_or(|(_, until)| until <= now) {
-            match self.look(client).await {
-                Ok(key) => *state = State { key: Some(key), failure: None },
-                Err(error) => state.failure = Some((error, now.after(PAUSE))),
-            }
-        }
-        let usable = state.key.as_ref().filter(|key| lasts(key, now)).cloned();
-        usable.ok_or_else(|| state.failure.map_or(RoleError::Missing, |(error, _)| error))
+        let look = async || {
+            let key = self.look(client).await?;
+            let end = key.expiry().map(timestamp);
+            Ok(Lent { value: key, renew_at: end.map(|end| end.before(MARGIN)), end })
+        };
+        self.kept.current(now, look).await
     }
 
     async fn look(&self, client: &Client) -> Result<Credentials, RoleError> {
@@ -93,12 +77,9 @@ impl RoleKeys {
     }
 }
 
-fn lasts(key: &Credentials, at: Timestamp) -> bool {
-    key.expiry().is_none_or(|end| end > system_time(at))
-}
-
-fn system_time(at: Timestamp) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(at.millis()).unwrap_or_default())
+fn timestamp(at: SystemTime) -> Timestamp {
+    let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn reason(error: &CredentialsError) -> RoleError {
@@ -119,9 +100,14 @@ mod tests {
     use aws_credential_types::credential_fn::provide_credentials_fn;
 
     use super::*;
+    use crate::outbound::kept::PAUSE;
 
     const NOW: Timestamp = Timestamp::from_millis(1_795_514_400_000);
     const HOUR: Duration = Duration::from_hours(1);
+
+    fn system_time(at: Timestamp) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(u64::try_from(at.millis()).unwrap())
+    }
 
     /// Gives out what `answer` says to the tries, counted from 1; with the number of tries so far.
     fn keys<F>(answer: F) -> (RoleKeys, Arc<AtomicUsize>)
@@ -135,7 +121,7 @@ mod tests {
             async move { answer }
         });
         let source = OnceCell::new_with(Some(SharedCredentialsProvider::new(source)));
-        (RoleKeys { region: "eu-central-1".to_owned(), source, state: Mutex::default() }, tries)
+        (RoleKeys { region: "eu-central-1".to_owned(), source, kept: Kept::default() }, tries)
     }
 
     fn key(number: usize, end: Option<Timestamp>) -> Credentials {

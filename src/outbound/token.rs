@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::Url;
 
+use super::kept::{Kept, Lent};
 use super::{ProxyFault, read_body, surely_not_sent};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 
 /// A token is renewed this long before it ends.
 const MARGIN: Duration = Duration::from_secs(30);
-/// How long a failure stands for those who asked while it came about, and just after: each would wait for the whole deadline in its turn.
-const PAUSE: Duration = Duration::from_secs(10);
 /// Life of a token that tells none, in seconds.
 const DEFAULT_LIFE: u64 = 300;
 
@@ -44,16 +42,7 @@ pub enum TokenError {
 /// The current token of a grant.
 pub struct Tokens {
     grant: Grant,
-    /// Held while a token is fetched, so that only one is.
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// A token, and until when it is used.
-    token: Option<(Secret, Timestamp)>,
-    /// The last failure, and until when nobody asks again.
-    failure: Option<(TokenError, Timestamp)>,
+    kept: Kept<Secret, TokenError>,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +54,7 @@ struct Answer {
 impl Tokens {
     #[must_use]
     pub fn new(grant: Grant) -> Self {
-        Self { grant, state: Mutex::default() }
+        Self { grant, kept: Kept::default() }
     }
 
     /// A token that is good for a call now.
@@ -73,37 +62,22 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`] when there is none.
     pub async fn current(&self, client: &Client, now: Timestamp) -> Result<Secret, TokenError> {
-        let mut state = self.state.lock().await;
-        if let Some((token, until)) = &state.token
-            && *until > now
-        {
-            return Ok(token.clone());
-        }
-        if let Some((error, until)) = state.failure
-            && until > now
-        {
-            return Err(error);
-        }
-        match self.fetch(client).await {
-            Ok((token, life)) => {
-                *state = State { token: Some((token.clone(), now.after(life.saturating_sub(MARGIN)))), failure: None };
-                Ok(token)
-            }
-            Err(error) => {
-                state.failure = Some((error, now.after(PAUSE)));
-                Err(error)
-            }
-        }
+        let fetch = async || {
+            let (token, life) = self.fetch(client).await?;
+            let until = Some(now.after(life.saturating_sub(MARGIN)));
+            Ok(Lent { value: token, renew_at: until, end: until })
+        };
+        self.kept.current(now, fetch).await
     }
 
     /// Lets the next call fetch another one.
     pub async fn forget(&self) {
-        self.state.lock().await.token = None;
+        self.kept.forget_if(|_| true).await;
     }
 
     /// As [`Tokens::forget`], unless another token has taken the place of the one that was refused.
     pub async fn forget_refused(&self, refused: &Secret) {
-        self.state.lock().await.token.take_if(|(token, _)| token.expose() == refused.expose());
+        self.kept.forget_if(|token| token.expose() == refused.expose()).await;
     }
 
     async fn fetch(&self, client: &Client) -> Result<(Secret, Duration), TokenError> {
@@ -144,6 +118,7 @@ mod tests {
 
     use super::*;
     use crate::outbound::Egress;
+    use crate::outbound::kept::PAUSE;
 
     #[tokio::test]
     async fn those_who_waited_for_a_token_in_vain_do_not_wait_again_one_by_one() {
